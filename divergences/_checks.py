@@ -1,0 +1,186 @@
+"""The border: the only place that decides whether an input can be used, and says why not.
+
+Inside the library nothing is checked again.
+"""
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import Array, float64, is_torch, namespace
+from divergences.errors import DataError, NotNormalizedError
+
+NAN_POLICIES = ("raise", "omit")
+
+
+def choice(value: Any, options: Iterable[Any], name: str) -> Any:
+    """`value`, or an error that names the nearest of `options`."""
+    options = list(options)
+    if value in options:
+        return value
+    near = difflib.get_close_matches(str(value), [str(option) for option in options], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise DataError(f"{name} must be one of {', '.join(map(str, options))}; got {value!r}.{hint}")
+
+
+def positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool = True) -> float:
+    """A finite real number above `minimum` (or equal to it, unless `strict`)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    bad = isinstance(value, bool | np.bool_) or not math.isfinite(number)
+    if bad or number < minimum or (strict and number == minimum):
+        relation = "above" if strict else "at least"
+        raise DataError(f"{name} must be a finite number {relation} {minimum:g}; got {value!r}.")
+    return number
+
+
+def count(value: Any, name: str, *, minimum: int = 1) -> int:
+    """A whole number of at least `minimum`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = minimum - 1
+    if isinstance(value, bool | np.bool_) or number < minimum:
+        raise DataError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
+    return number
+
+
+def generator(rng: Any) -> np.random.Generator:
+    """A `numpy.random.Generator` from None (fresh entropy), a seed in [0, 2**63) or a generator."""
+    if rng is None or isinstance(rng, np.random.Generator):
+        return np.random.default_rng(rng)
+    try:
+        seed = operator.index(rng)
+    except TypeError:
+        seed = -1
+    if isinstance(rng, bool | np.bool_) or not 0 <= seed < 2**63:
+        raise DataError(
+            f"rng must be a numpy.random.Generator or a whole number from 0 to 2**63 - 1; got {rng!r}."
+        )
+    return np.random.default_rng(seed)
+
+
+def real_array(value: Any, name: str) -> Array:
+    """`value` as a NumPy array or torch tensor of real numbers, its dtype kept; never copied, never changed."""
+    if is_torch(value):
+        if value.is_complex() or value.layout != value.new_empty(0).layout:
+            raise DataError(f"{name} must be a dense tensor of real numbers; got {value.dtype}, {value.layout}.")
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise DataError(f"{name} is a masked array, whose mask would be lost. Pass value.compressed() or fill it.")
+    if isinstance(value, np.matrix) or hasattr(value, "toarray"):
+        raise DataError(f"{name} must be a plain array; got {type(value).__name__}. Pass np.asarray or .toarray().")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{name} must be an array of real numbers; {error}.") from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(
+            f"{name} must hold real numbers; got dtype {array.dtype}. Convert or drop what is not a number."
+        )
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        raise DataError(f"{name} must be at most float64, in which everything is computed; got {array.dtype}.")
+    return array
+
+
+def finite(array: Array, name: str) -> Array:
+    """`array`, or an error that counts its NaNs and infinities and names where the first one stands."""
+    xp = namespace(array)
+    bad = ~xp.isfinite(array)
+    if bool(xp.any(bad)):
+        host = np.asarray(bad.detach().cpu() if is_torch(bad) else bad)
+        first = tuple(int(i) for i in np.argwhere(host)[0])
+        where = f"index {first[0]}" if len(first) == 1 else f"row {first[0]}, column {first[1]}"
+        if len(first) > 2:
+            where = f"index {first}"
+        raise DataError(
+            f"{name} must be finite; got {int(host.sum())} NaN or infinite of {host.size} values, "
+            f"the first ({float(array[first])}) at {where}. Clean the data, or drop NaN with nan_policy='omit' where offered."
+        )
+    return array
+
+
+def masses(value: Any, name: str) -> Array:
+    """Finite, nonnegative masses in float64, any shape with a last axis of at least one outcome."""
+    array = real_array(value, name)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise DataError(f"{name} must have at least one outcome on its last axis; got shape {tuple(array.shape)}.")
+    array = finite(float64(array), name)
+    if bool((array < 0).any()):
+        raise DataError(f"{name} must not be negative; got a minimum of {float(array.min()):g}.")
+    return array
+
+
+def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
+    """Probability vectors on the last axis, in float64.
+
+    A sum within 1e-6 of one (1e-5 for inputs narrower than float64) is rescaled, the divisor being treated as a
+    constant by gradients; beyond that `NotNormalizedError`, unless `normalize` divides (a part of the function,
+    so gradients see it).
+    """
+    array = masses(value, name)
+    xp = namespace(array)
+    total = xp.sum(array, axis=-1, keepdims=True)
+    if normalize:
+        if bool((total == 0).any()):
+            raise NotNormalizedError(f"{name} must have a positive sum to be normalised; got 0.")
+        if not bool(xp.all(xp.isfinite(total))):
+            raise NotNormalizedError(f"{name} must have a finite sum; it overflows. Divide by its maximum first.")
+        # Division in two steps keeps subnormal totals exact to rounding.
+        array = array / xp.max(array, axis=-1, keepdims=True)
+        return array / xp.sum(array, axis=-1, keepdims=True)
+    narrow = getattr(value, "dtype", None) is not None and real_array(value, name).dtype.itemsize < 8
+    tolerance = 1e-5 if narrow else 1e-6
+    excess = xp.abs(total - 1)
+    if not bool(xp.all(excess <= tolerance)):
+        worst = float(xp.reshape(total, (-1,))[int(xp.argmax(xp.reshape(excess, (-1,))))])
+        raise NotNormalizedError(
+            f"{name} must sum to one within {tolerance:g} on its last axis; got a sum of {worst:.9g}. "
+            "Pass normalize=True if these are weights."
+        )
+    return array / (total.detach() if is_torch(total) else total)
+
+
+def points(value: Any, name: str, *, nan_policy: str = "raise") -> tuple[Array, Array | None]:
+    """Samples as an (n, d) float64 array, and the mask of the rows kept (None: all). 1-D input is one column."""
+    choice(nan_policy, NAN_POLICIES, "nan_policy")
+    array = real_array(value, name)
+    if array.ndim not in (1, 2) or 0 in array.shape:
+        raise DataError(
+            f"{name} must be samples of shape (n,) or (n, d) with n, d >= 1; got shape {tuple(array.shape)}."
+        )
+    array = float64(array)
+    array = array[:, None] if array.ndim == 1 else array
+    if nan_policy == "raise":
+        return finite(array, name), None
+    xp = namespace(array)
+    keep = ~xp.any(xp.isnan(array), axis=1)
+    if not bool(xp.any(keep)):
+        raise DataError(f"{name} has nothing left once its {array.shape[0]} rows with NaN are omitted.")
+    return finite(array[keep], name), keep
+
+
+def same_dimension(x: Array, y: Array) -> None:
+    """Two (n, d) samples must have the same d."""
+    if x.shape[1] != y.shape[1]:
+        raise DataError(f"x and y must have the same number of columns; got {x.shape[1]} and {y.shape[1]}.")
+
+
+def same_outcomes(p: Array, q: Array) -> None:
+    """Two mass vectors must have the same last axis, and leading axes that broadcast."""
+    if p.shape[-1] != q.shape[-1]:
+        raise DataError(
+            f"p and q must have the same number of outcomes on the last axis; got {p.shape[-1]} and {q.shape[-1]}."
+        )
+    try:
+        np.broadcast_shapes(tuple(p.shape), tuple(q.shape))
+    except ValueError:
+        raise DataError(
+            f"The leading axes of p and q must broadcast; got shapes {tuple(p.shape)} and {tuple(q.shape)}."
+        ) from None

@@ -1,0 +1,39 @@
+"""Options and profiles that every test shares."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fast",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,  # the same examples on every machine; `--deep` draws new ones
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("deep", parent=settings.get_profile("fast"), max_examples=2000, derandomize=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--claims=FILE` writes the table of claims; `--deep` runs the slow tests and more random examples."""
+    parser.addoption("--claims", metavar="FILE", help="write the claims that ran to FILE and FILE.json")
+    parser.addoption("--deep", action="store_true", help="run slow tests and 2,000 examples per law")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the hypothesis profile, and attach the claim writer in the controlling process."""
+    settings.load_profile("deep" if config.getoption("--deep") else "fast")
+    path = config.getoption("--claims")
+    if path and not hasattr(config, "workerinput"):
+        from tests.claims.record import ClaimWriter
+
+        config.pluginmanager.register(ClaimWriter(Path(path)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out slow tests unless asked."""
+    if not config.getoption("--deep"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: runs with --deep"))

@@ -31,9 +31,7 @@ def namespace(*arrays: Array) -> Any:
         )
     devices = {str(array.device) for array in arrays if is_torch(array)}
     if len(devices) > 1:
-        raise DataError(
-            f"All tensors must be on one device; got {', '.join(sorted(devices))}. Move them with .to()."
-        )
+        raise DataError(f"All tensors must be on one device; got {', '.join(sorted(devices))}. Move them with .to().")
     return array_api_compat.array_namespace(*arrays)
 
 
@@ -81,13 +79,11 @@ def with_gradients(value: float, inputs: Sequence[Array], gradients: Sequence[np
 
     class Envelope(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, *tensors: Any) -> Any:  # noqa: ARG004
+        def forward(ctx: Any, *tensors: Any) -> Any:
             return base.clone()
 
         @staticmethod
-        def backward(ctx: Any, *upstream: Any) -> Any:  # noqa: ARG004
-            return tuple(
-                upstream[0] * torch.as_tensor(g, dtype=t.dtype, device=t.device) for t, g in tensors
-            )
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            return tuple(upstream[0] * torch.as_tensor(g, dtype=t.dtype, device=t.device) for t, g in tensors)
 
     return Envelope.apply(*(t for t, _ in tensors))

@@ -60,9 +60,7 @@ def generator(rng: Any) -> np.random.Generator:
     except TypeError:
         seed = -1
     if isinstance(rng, bool | np.bool_) or not 0 <= seed < 2**63:
-        raise DataError(
-            f"rng must be a numpy.random.Generator or a whole number from 0 to 2**63 - 1; got {rng!r}."
-        )
+        raise DataError(f"rng must be a numpy.random.Generator or a whole number from 0 to 2**63 - 1; got {rng!r}.")
     return np.random.default_rng(seed)
 
 
@@ -101,7 +99,8 @@ def finite(array: Array, name: str) -> Array:
             where = f"index {first}"
         raise DataError(
             f"{name} must be finite; got {int(host.sum())} NaN or infinite of {host.size} values, "
-            f"the first ({float(array[first])}) at {where}. Clean the data, or drop NaN with nan_policy='omit' where offered."
+            f"the first ({float(array[first])}) at {where}. "
+            "Clean the data, or drop rows with NaN by nan_policy='omit' where it is offered."
         )
     return array
 

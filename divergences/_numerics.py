@@ -1,0 +1,79 @@
+"""Elementary functions that are accurate where their textbook formula cancels or overflows.
+
+All work on NumPy arrays and torch tensors alike. Branches that are not taken may divide by zero: callers
+silence NumPy with `quiet()`.
+"""
+
+import numpy as np
+
+from divergences._arrays import Array, is_torch, namespace
+
+
+def quiet() -> np.errstate:
+    """Infinities are legitimate here, and NaN only appears in branches that `where` throws away."""
+    return np.errstate(all="ignore")
+
+
+def log_excess(x: Array) -> Array:
+    """X - log(1 + x) >= 0, to full relative accuracy down to x = 0 (where it is x**2 / 2)."""
+    xp = namespace(x)
+    near = xp.abs(x) < 0.25
+    small = xp.where(near, x, xp.zeros_like(x))
+    # log(1 + x) = 2 artanh(r) with r = x / (2 + x), and x - 2 r = x r, so the first order never appears.
+    r = small / (2 + small)
+    y = r * r
+    tail = xp.zeros_like(x)
+    for k in range(11, -1, -1):  # y <= 1/49: the next term is below rounding
+        tail = tail * y + 1 / (2 * k + 3)
+    return xp.where(near, r * (small - 2 * y * tail), x - xp.log1p(x))
+
+
+def log_ratio(p: Array, q: Array) -> Array:
+    """log(p / q) for masses: accurate near p = q, where p / q leaves the floats, and -inf or inf at a single zero."""
+    xp = namespace(p, q)
+    ratio = p / q
+    representable = (ratio > 1e-300) & (ratio < 1e300)
+    near = xp.abs(p - q) <= q / 4
+    return xp.where(
+        near,
+        xp.log1p((p - q) / q),
+        xp.where(representable, xp.log(ratio), xp.log(p) - xp.log(q)),
+    )
+
+
+def kl_cost(p: Array, q: Array, difference: Array | None = None) -> Array:
+    """P log(p / q) - p + q >= 0 per atom; q where p = 0, inf where q = 0 < p.
+
+    `difference` is q - p where the caller knows it more accurately than the subtraction does.
+    """
+    xp = namespace(p, q)
+    d = q - p if difference is None else difference
+    near = xp.abs(d) <= p / 4
+    cost = xp.where(near, p * log_excess(d / p), p * log_ratio(p, q) + d)
+    return xp.where(p == 0, d, cost)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow."""
+    xp = namespace(x)
+    return xp.maximum(x, xp.zeros_like(x)) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def xlogx(x: Array) -> Array:
+    """X log x, 0 at 0."""
+    xp = namespace(x)
+    return xp.where(x == 0, xp.zeros_like(x), x * xp.log(xp.where(x == 0, xp.ones_like(x), x)))
+
+
+def log_omega(z: Array) -> Array:
+    """Log of the Wright omega function: the y with y + exp(y) = z, by Newton's method from above.
+
+    exp(log_omega(1 - t)) is the Lambert W of e**(1 - t), without ever forming that power.
+    """
+    xp = namespace(z)
+    fixed = z.detach() if is_torch(z) else z
+    y = xp.where(fixed > 1, xp.log(xp.where(fixed > 1, fixed, xp.ones_like(fixed))), fixed)
+    for _ in range(8):  # quadratic, and monotone because y + exp(y) is convex and increasing
+        y = y - (y + xp.exp(y) - fixed) / (1 + xp.exp(y))
+    # One step on the graph: its derivative in z is 1 / (1 + exp(y)), that of the solution.
+    return y - (y + xp.exp(y) - z) / (1 + xp.exp(y))

@@ -1,0 +1,264 @@
+r"""The catalogue: one literal per f-divergence, in nats, with r = p/q.
+
+| name | D(p, q) | f(u) | f*(t), t in | T* |
+|---|---|---|---|---|
+| kl | Σ p log(p/q) | u log u | e^(t-1), R | 1 + log r |
+| reverse_kl | Σ q log(q/p) | -log u | -1 - log(-t), t < 0 | -1/r |
+| js | ½ KL(p‖m) + ½ KL(q‖m), m = (p+q)/2 | half of u log u - (u+1) log((u+1)/2) | -½ log(2 - e^(2t)), t < ½ log 2 | ½ log(2r/(1+r)) |
+| total_variation | ½ Σ abs(p-q) | ½ abs(u-1) | max(t, -½), t <= ½ | ½ sign(r-1) |
+| pearson | Σ (p-q)²/q | (u-1)² | t²/4 + t for t >= -2, -1 below | 2(r-1) |
+| neyman | Σ (p-q)²/p | (1-u)²/u | 2 - 2√(1-t), t <= 1 | 1 - 1/r² |
+| squared_hellinger | Σ (√p-√q)² | (√u-1)² | t/(1-t), t < 1 | 1 - 1/√r |
+| jeffreys | Σ (p-q) log(p/q) | (u-1) log u | 1/ω - log ω - 1, ω = W(e^(1-t)), R | log r + 1 - 1/r |
+| gan | 2 JS(p, q) - log 4 | u log u - (u+1) log(u+1) | -log(1 - e^t), t < 0 | log(r/(1+r)) |
+| weighted_js(w) | w KL(p‖m) + (1-w) KL(q‖m), m = wp + (1-w)q | wu log u - (1-w+wu) log(1-w+wu) | (1-w) log((1-w)/(1-w e^(t/w))), t < -w log w | w log(r/(1-w+wr)) |
+
+Source: lecture part B, corrected; Nowozin, Cseke & Tomioka (2016), tables 1, 2 and 6. f-GAN's "JS" is `2 * js`.
+"""
+
+from collections.abc import Mapping
+from math import log
+from types import MappingProxyType
+from typing import Any
+
+from divergences._arrays import Array, is_torch, namespace
+from divergences._checks import positive
+from divergences._numerics import kl_cost, log_omega, log_ratio, softplus, xlogx
+from divergences.errors import DataError
+from divergences.f_divergence import FDivergence
+
+LOG2 = log(2.0)
+
+
+def _log(x: Array) -> Array:
+    return namespace(x).log(x)
+
+
+def _exp(x: Array) -> Array:
+    return namespace(x).exp(x)
+
+
+def _sqrt(x: Array) -> Array:
+    return namespace(x).sqrt(x)
+
+
+def _log1p(x: Array) -> Array:
+    return namespace(x).log1p(x)
+
+
+def _sign(x: Array) -> Array:
+    return namespace(x).sign(x)
+
+
+def _log_one_minus_exp(t: Array) -> Array:
+    """log(1 - e^t) for t <= 0, accurate at both ends."""
+    return _log(-namespace(t).expm1(t))
+
+
+def _identity(v: Array) -> Array:
+    return v
+
+
+kl = FDivergence(
+    name="kl",
+    f=xlogx,
+    f_prime=lambda u: 1 + _log(u),
+    f_star=lambda t: _exp(t - 1),
+    g=_identity,
+    f_star_g=lambda v: _exp(v - 1),
+    cost=kl_cost,
+    partials=lambda p, q: (log_ratio(p, q), (q - p) / q),
+    slope_at_one=1.0,
+    mirror=lambda: reverse_kl,
+)
+
+reverse_kl = FDivergence(
+    name="reverse_kl",
+    f=lambda u: -_log(u),
+    f_prime=lambda u: -1 / u,
+    f_star=lambda t: -1 - _log(-t),
+    high=0.0,
+    g=lambda v: -_exp(-v),
+    f_star_g=lambda v: v - 1,
+    cost=lambda p, q: kl_cost(q, p),
+    partials=lambda p, q: ((p - q) / p, log_ratio(q, p)),
+    slope_at_one=-1.0,
+    mirror=lambda: kl,
+)
+
+total_variation = FDivergence(
+    name="total_variation",
+    f=lambda u: abs(u - 1) / 2,
+    f_prime=lambda u: _sign(u - 1) / 2,
+    f_star=lambda t: namespace(t).clip(t, min=-0.5),
+    high=0.5,
+    g=lambda v: namespace(v).tanh(v) / 2,
+    f_star_g=lambda v: namespace(v).tanh(v) / 2,
+    cost=lambda p, q: abs(p - q) / 2,
+    partials=lambda p, q: (_sign(p - q) / 2, _sign(q - p) / 2),
+)
+
+pearson = FDivergence(
+    name="pearson",
+    f=lambda u: (u - 1) ** 2,
+    f_prime=lambda u: 2 * (u - 1),
+    f_star=lambda t: _pearson_conjugate(t),
+    g=_identity,
+    f_star_g=lambda v: _pearson_conjugate(v),
+    cost=lambda p, q: (p - q) * ((p - q) / q),  # the square alone would underflow
+    partials=lambda p, q: (2 * ((p - q) / q), (q - p) / q * (1 + p / q)),
+    mirror=lambda: neyman,
+)
+
+
+def _pearson_conjugate(t: Array) -> Array:
+    """t²/4 + t; constant below t = -2, where the supremum over u >= 0 is reached at u = 0."""
+    t = namespace(t).clip(t, min=-2.0)
+    return t * t / 4 + t
+
+
+neyman = FDivergence(
+    name="neyman",
+    f=lambda u: (1 - u) * ((1 - u) / u),
+    f_prime=lambda u: 1 - 1 / u**2,
+    f_star=lambda t: 2 - 2 * _sqrt(1 - t),
+    high=1.0,
+    g=lambda v: 1 - _exp(-v),
+    f_star_g=lambda v: 2 - 2 * _exp(-v / 2),
+    cost=lambda p, q: (p - q) * ((p - q) / p),
+    partials=lambda p, q: ((p - q) / p * (1 + q / p), 2 * ((q - p) / p)),
+    mirror=lambda: pearson,
+)
+
+squared_hellinger = FDivergence(
+    name="squared_hellinger",
+    f=lambda u: (_sqrt(u) - 1) ** 2,
+    f_prime=lambda u: 1 - 1 / _sqrt(u),
+    f_star=lambda t: t / (1 - t),
+    high=1.0,
+    g=lambda v: 1 - _exp(-v),
+    f_star_g=lambda v: namespace(v).expm1(v),
+    cost=lambda p, q: ((p - q) / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
+    partials=lambda p, q: tuple((a - b) / (_sqrt(a) + _sqrt(b)) / _sqrt(a) for a, b in ((p, q), (q, p))),
+)
+
+jeffreys = FDivergence(
+    name="jeffreys",
+    f=lambda u: (u - 1) * _log(u),
+    f_prime=lambda u: _log(u) + 1 - 1 / u,
+    f_star=lambda t: _jeffreys_conjugate(t),
+    g=_identity,
+    f_star_g=lambda v: _jeffreys_conjugate(v),
+    cost=lambda p, q: (p - q) * log_ratio(p, q),
+    partials=lambda p, q: (log_ratio(p, q) + (p - q) / p, log_ratio(q, p) + (q - p) / q),
+)
+
+
+def _jeffreys_conjugate(t: Array) -> Array:
+    """1/ω - log ω - 1 with ω = W(e^(1-t)), which overflows only where the value does."""
+    y = log_omega(1 - t)
+    return _exp(-y) - y - 1
+
+
+js = FDivergence(
+    name="js",
+    f=lambda u: _js_generator(u),
+    f_prime=lambda u: (LOG2 - _log1p(1 / u)) / 2,
+    f_star=lambda t: -(LOG2 + _log_one_minus_exp(2 * t - LOG2)) / 2,
+    high=LOG2 / 2,
+    g=lambda v: (LOG2 - softplus(-v)) / 2,
+    f_star_g=lambda v: (softplus(v) - LOG2) / 2,
+    cost=lambda p, q: _js_cost(p, q),
+    partials=lambda p, q: (log_ratio(p, p / 2 + q / 2) / 2, log_ratio(q, p / 2 + q / 2) / 2),
+)
+
+
+def _js_generator(u: Array) -> Array:
+    return (xlogx(u) - (u + 1) * _log((u + 1) / 2)) / 2
+
+
+def _js_cost(p: Array, q: Array) -> Array:
+    middle, half = p / 2 + q / 2, (q - p) / 2
+    return (kl_cost(p, middle, half) + kl_cost(q, middle, -half)) / 2
+
+
+gan_value = FDivergence(
+    name="gan",
+    f=lambda u: xlogx(u) - (u + 1) * _log1p(u),
+    f_prime=lambda u: -_log1p(1 / u),
+    f_star=lambda t: -_log_one_minus_exp(t),
+    high=0.0,
+    g=lambda v: -softplus(-v),
+    f_star_g=softplus,
+    cost=lambda p, q: 2 * _js_cost(p, q),
+    partials=lambda p, q: tuple(2 * s for s in js.partials(p, q)),
+    f_at_one=-2 * LOG2,
+    slope_at_one=-LOG2,
+)
+
+
+def weighted_js(weight: float) -> FDivergence:
+    """W KL(p‖m) + (1-w) KL(q‖m) with m = wp + (1-w)q, for a weight w in (0, 1); w = ½ is `js`.
+
+    Raises DataError for a weight outside (0, 1). Source: Lin (1991); lecture row B12.
+
+    >>> print(weighted_js(0.3)([0.5, 0.5], [1.0, 0.0]))
+    0.214764933638007
+    """
+    w = positive(weight, "weight")
+    if w >= 1:
+        raise DataError(
+            f"weight must be strictly between 0 and 1; got {weight!r}. The limits are 0 and 0: scale by 1/w."
+        )
+
+    def cost(p: Array, q: Array) -> Array:
+        m = w * p + (1 - w) * q
+        return w * kl_cost(p, m, (1 - w) * (q - p)) + (1 - w) * kl_cost(q, m, w * (p - q))
+
+    def partials(p: Array, q: Array) -> tuple[Array, Array]:
+        m = w * p + (1 - w) * q
+        return w * log_ratio(p, m), (1 - w) * log_ratio(q, m)
+
+    return FDivergence(
+        name=f"weighted_js({w:g})",
+        f=lambda u: w * xlogx(u) - xlogx(1 - w + w * u),
+        f_prime=lambda u: -w * _log((1 - w) / u + w),
+        f_star=lambda t: (1 - w) * (log(1 - w) - _log_one_minus_exp(t / w + log(w))),
+        high=-w * log(w),
+        g=lambda v: -w * log(w) - w * softplus(-v),
+        f_star_g=lambda v: (1 - w) * (log(1 - w) + softplus(v)),
+        cost=cost,
+        partials=partials,
+        mirror=lambda: weighted_js(1 - w),
+    )
+
+
+CATALOGUE: Mapping[str, FDivergence] = MappingProxyType(
+    {
+        "kl": kl,
+        "reverse_kl": reverse_kl,
+        "js": js,
+        "total_variation": total_variation,
+        "pearson": pearson,
+        "neyman": neyman,
+        "squared_hellinger": squared_hellinger,
+        "jeffreys": jeffreys,
+        "gan": gan_value,
+        "weighted_js": weighted_js(0.3),
+    }
+)
+
+
+def js_distance(p: Any, q: Any, *, normalize: bool = False) -> Array:
+    """√JS(p, q), a metric in [0, √log 2]; its gradient at p = q is returned as 0.
+
+    Source: Endres & Schindelin (2003).
+
+    >>> print(js_distance([1.0, 0.0], [0.5, 0.5]))
+    0.464501404022245
+    """
+    value = js(p, q, normalize=normalize)
+    if not is_torch(value):
+        return _sqrt(value)
+    zero = value == 0
+    return _sqrt(value.masked_fill(zero, 1.0)).masked_fill(zero, 0.0)

@@ -1,0 +1,323 @@
+r"""The f-divergence as data: a convex generator, its conjugate, and the cost it puts on each atom.
+
+    D(p, q) = Σ_{q>0} q f(p/q) + f'(∞) P(q = 0),   f convex, f(1) = 0
+
+What is summed is not q f(p/q), which rounds below zero, but the *perspective* of f̃, per atom
+`cost(p, q) = q f̃(p/q) >= 0` with f̃(u) = f(u) - f(1) - f'(1)(u - 1). For probability vectors the sums agree
+up to the constant f(1), which is added back (only GAN's is not zero).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import Array, is_torch, namespace, result_dtype
+from divergences._checks import finite, positive, probabilities, real_array, same_outcomes
+from divergences._numerics import quiet
+from divergences.errors import DataError
+
+Elementwise = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FDivergence:
+    """One f-divergence: call it on probability vectors, or use its generator and conjugate.
+
+    A literal in `catalogue.py` gives the formulas; the methods add conversion, limits and gradients. Source: Csiszár
+    (1967); the conjugate, activation and bound: Nowozin, Cseke & Tomioka (2016), lecture rows B1 to B6.
+
+    Attributes:
+        name: as in `CATALOGUE`.
+        f, f_prime: the generator and its derivative on u >= 0.
+        f_star: the conjugate sup_{u>=0} (t u - f(u)) on its domain t <= high.
+        high: supremum of the domain of the conjugate.
+        g: the output activation, strictly increasing from R into the interior of that domain.
+        f_star_g: v -> f_star(g(v)) in a form that does not overflow before its value does.
+        cost: (p, q) -> q f̃(p/q) >= 0, inf allowed, per atom.
+        partials: (p, q) -> the two partial derivatives of `cost`.
+        f_at_one, slope_at_one: f(1) and f'(1).
+        mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
+        separates: True when D(p, q) = D(p, p) only at p = q.
+
+    """
+
+    name: str
+    f: Elementwise
+    f_prime: Elementwise
+    f_star: Elementwise
+    high: float = np.inf
+    g: Elementwise
+    f_star_g: Elementwise
+    cost: Callable[[Array, Array], Array]
+    partials: Callable[[Array, Array], tuple[Array, Array]]
+    f_at_one: float = 0.0
+    slope_at_one: float = 0.0
+    mirror: "Callable[[], FDivergence] | None" = None
+    separates: bool = True
+
+    def __repr__(self) -> str:
+        return f"<f-divergence {self.name}>"
+
+    def __call__(self, p: Any, q: Any, *, normalize: bool = False) -> Array:
+        """D(p, q) in nats, for probability vectors on the last axis; leading axes broadcast.
+
+        Never negative (GAN's minimum is -log 4), exactly the minimum at p = q, inf where that is right. Torch tensors
+        carry gradients: one-sided derivatives of Σ cost, 0 where one is -inf (the limit through a softmax).
+
+        Args:
+            p, q: arrays or tensors of shape (..., k), summing to one within 1e-6 (1e-5 below float64).
+            normalize: divide by the sum instead.
+
+        Raises:
+            DataError: NaN, negative, or shapes that do not match. NotNormalizedError: sums beyond the tolerance.
+
+        >>> import divergences as dv
+        >>> print(dv.kl([0.5, 0.5], [0.25, 0.75]))
+        0.1438410362258904
+        >>> print(dv.kl([0.5, 0.5], [1.0, 0.0]), dv.js([0.5, 0.5], [1.0, 0.0]))
+        inf 0.215761554338835
+
+        """
+        p_raw, q_raw = real_array(p, "p"), real_array(q, "q")
+        xp = namespace(p_raw, q_raw)
+        dtype = result_dtype(p_raw, q_raw)
+        contributions = self.contributions(p_raw, q_raw, normalize=normalize)
+        value = xp.astype(xp.sum(contributions, axis=-1) + self.f_at_one, dtype)
+        return value if is_torch(value) else _scalar(value)
+
+    def contributions(self, p: Any, q: Any, *, normalize: bool = False) -> Array:
+        """The cost q f̃(p/q) >= 0 of each atom, in float64: where a divergence comes from.
+
+        >>> import divergences as dv
+        >>> dv.total_variation.contributions([0.5, 0.5, 0.0], [0.5, 0.25, 0.25])
+        array([0.   , 0.125, 0.125])
+        """
+        p = probabilities(p, "p", normalize=normalize)
+        q = probabilities(q, "q", normalize=normalize)
+        namespace(p, q)
+        same_outcomes(p, q)
+        if is_torch(p):
+            return _torch_cost().apply(self, p, q)
+        return self._cost(p, q)
+
+    def _cost(self, p: Array, q: Array) -> Array:
+        xp = namespace(p, q)
+        # The cost is homogeneous of degree one: atoms near the subnormals are scaled up by a power of two and back.
+        tiny = xp.where(xp.maximum(p, q) < 2.0**-900, xp.full_like(p + q, 2.0**150), xp.ones_like(p + q))
+        with quiet():
+            cost = self.cost(p * tiny, q * tiny) / tiny
+        return xp.where(p == q, xp.zeros_like(cost), cost)
+
+    def gradient(self, p: Any, q: Any) -> tuple[Array, Array]:
+        """The gradients of D with respect to p and q that tensors carry: (f̃'(p/q), f̃(u) - u f̃'(u)) per atom.
+
+        One-sided derivatives at zeros; where one is -inf, or where p = q = 0 and it is inf, 0 is returned.
+
+        >>> import divergences as dv
+        >>> dv.kl.gradient([0.5, 0.5], [0.25, 0.75])[0].round(4)
+        array([ 0.6931, -0.4055])
+        """
+        p, q = probabilities(p, "p"), probabilities(q, "q")
+        same_outcomes(p, q)
+        return self._gradient(p, q)
+
+    def _gradient(self, p: Array, q: Array) -> tuple[Array, Array]:
+        xp = namespace(p, q)
+        zero, one = xp.zeros_like(p + q), xp.ones_like(p + q)
+        empty = (p == 0) & (q == 0)
+        with quiet():
+            at_zero = (self.cost(one, zero), self.cost(zero, one))  # f̃'(inf) and f̃(0)
+            slopes = self.partials(p, q)
+        slopes = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in zip(at_zero, slopes, strict=True))
+        by_p, by_q = (xp.where(s == -np.inf, zero, s) for s in slopes)
+        return by_p, by_q
+
+    def generator(self, u: Any) -> Array:
+        """f(u) for finite u, its limit at 0 included; inf for u < 0, as convex analysis extends it.
+
+        >>> import divergences as dv
+        >>> dv.pearson.generator([0.0, 1.0, 3.0])
+        array([1., 0., 4.])
+        """
+        u = finite(_floating(u, "u"), "u")
+        xp = namespace(u)
+        with quiet():
+            inside = self.f(xp.where(u >= 0, u, xp.ones_like(u)))
+        return _scalar(xp.where(u >= 0, inside, xp.full_like(u, np.inf)))
+
+    def derivative(self, u: Any) -> Array:
+        """f'(u) for u >= 0, its limits at 0 and inf included (0 at a kink in u = 1).
+
+        >>> import divergences as dv
+        >>> dv.squared_hellinger.derivative([0.0, 1.0, 4.0, float("inf")])
+        array([-inf,  0. ,  0.5,  1. ])
+        """
+        u = _floating(u, "u")
+        if bool((u < 0).any()):
+            raise DataError(f"u must be a ratio of masses, at least 0; got a minimum of {float(u.min()):g}.")
+        with quiet():
+            return _scalar(self.f_prime(u))
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """(low, high): where the conjugate is finite. The supremum is over u >= 0, so low is always -inf."""
+        return (-np.inf, self.high)
+
+    def conjugate(self, t: Any) -> Array:
+        """f*(t) = sup over u >= 0 of t u - f(u); inf outside `domain`.
+
+        >>> import divergences as dv
+        >>> dv.pearson.conjugate([-5.0, 2.0]), dv.total_variation.conjugate([-3.0, 0.25, 0.51])
+        (array([-1.,  3.]), array([-0.5 ,  0.25,   inf]))
+        """
+        t = _floating(t, "t")
+        xp = namespace(t)
+        inside = t <= self.high
+        with quiet():
+            value = self.f_star(xp.where(inside, t, xp.full_like(t, min(self.high, 0.0) - 1)))
+        return _scalar(xp.where(inside, value, xp.full_like(t, np.inf)))
+
+    def activation(self, v: Any) -> Array:
+        """g(v): the output layer of an f-GAN critic, strictly increasing from R into the interior of `domain`.
+
+        Where g(v) rounds to the end of the domain, the nearest number inside is returned.
+
+        >>> import divergences as dv
+        >>> dv.neyman.activation([-1.0, 0.0, 100.0]) < 1
+        array([ True,  True,  True])
+        """
+        v = _floating(v, "v")
+        xp = namespace(v)
+        with quiet():
+            t = self.g(v)
+        if self.high == np.inf:
+            return _scalar(t)
+        end = xp.full_like(t, self.high)
+        return _scalar(xp.minimum(t, xp.nextafter(end, xp.full_like(t, -np.inf))))
+
+    def conjugate_activation(self, v: Any) -> Array:
+        """f*(g(v)), stable: what an f-GAN critic pays on fake samples.
+
+        >>> import divergences as dv
+        >>> print(dv.squared_hellinger.conjugate_activation(50.0))  # g(50) itself rounds to 1, where f* is inf
+        5.184705528587072e+21
+        """
+        v = _floating(v, "v")
+        with quiet():
+            return _scalar(self.f_star_g(v))
+
+    def optimal_critic(self, p: Any, q: Any) -> Array:
+        """T*(x) = f'(p(x) / q(x)), the critic at which the variational bound is tight; f'(1) where p = q = 0.
+
+        >>> import divergences as dv
+        >>> dv.kl.optimal_critic([0.5, 0.5], [0.25, 0.75]).round(3)
+        array([1.693, 0.595])
+        """
+        p, q = probabilities(p, "p"), probabilities(q, "q")
+        same_outcomes(p, q)
+        xp = namespace(p, q)
+        with quiet():
+            slope = self.partials(p, q)[0]
+        return xp.where((p == 0) & (q == 0), xp.zeros_like(slope), slope) + self.slope_at_one
+
+    def lower_bound(self, t_p: Any, t_q: Any, *, p: Any = None, q: Any = None) -> Array:
+        """E_p T - E_q f*(T) <= D(p, q): the variational bound, from critic values on the last axis.
+
+        Args:
+            t_p, t_q: critic values under p and under q: on samples, or on the atoms that `p` and `q` weigh.
+            p, q: probabilities of those values; None weighs them equally.
+
+        >>> import divergences as dv
+        >>> p, q = [0.5, 0.5], [0.25, 0.75]
+        >>> critic = dv.kl.optimal_critic(p, q)
+        >>> print(dv.kl.lower_bound(critic, critic, p=p, q=q))
+        0.1438410362258904
+
+        """
+        t_p, t_q = _floating(t_p, "t_p"), _floating(t_q, "t_q")
+        return _scalar(_expectation(t_p, p) - _expectation(self.conjugate(t_q), q))
+
+    @property
+    def reverse(self) -> "FDivergence":
+        """The divergence with its arguments exchanged: `d.reverse(p, q) == d(q, p)`.
+
+        >>> import divergences as dv
+        >>> dv.kl.reverse
+        <f-divergence reverse_kl>
+        """
+        return self if self.mirror is None else self.mirror()
+
+    def __mul__(self, factor: float) -> "FDivergence":
+        c = positive(factor, "factor")
+        return replace(
+            self,
+            name=f"{c:g}*{self.name}",
+            f=lambda u: c * self.f(u),
+            f_prime=lambda u: c * self.f_prime(u),
+            f_star=lambda t: c * self.f_star(t / c),
+            high=c * self.high,
+            g=lambda v: c * self.g(v),
+            f_star_g=lambda v: c * self.f_star_g(v),
+            cost=lambda p, q: c * self.cost(p, q),
+            partials=lambda p, q: tuple(c * s for s in self.partials(p, q)),
+            f_at_one=c * self.f_at_one,
+            slope_at_one=c * self.slope_at_one,
+            mirror=None if self.mirror is None else lambda: c * self.reverse,
+        )
+
+    __rmul__ = __mul__
+
+
+def _scalar(array: Array) -> Array:
+    """0-d NumPy arrays become scalars; the rest stays."""
+    return array if is_torch(array) else array[()]
+
+
+def _floating(value: Any, name: str) -> Array:
+    """Real numbers in a floating dtype (integers become float64), NaN refused, infinities allowed."""
+    array = real_array(value, name)
+    xp = namespace(array)
+    if not xp.isdtype(array.dtype, "real floating"):
+        array = xp.astype(array, xp.float64)
+    if bool(xp.any(xp.isnan(array))):
+        raise DataError(f"{name} must not hold NaN; got {int(xp.sum(xp.isnan(array)))} of {array.size}.")
+    return array
+
+
+def _expectation(values: Array, weights: Any) -> Array:
+    xp = namespace(values)
+    if weights is None:
+        return xp.mean(values, axis=-1)
+    weights = probabilities(weights, "the weights")
+    same_outcomes(values, weights)
+    # A mass of zero does not charge an infinite value.
+    return xp.sum(xp.where(weights == 0, xp.zeros_like(values), weights * values), axis=-1)
+
+
+@cache
+def _torch_cost() -> Any:
+    """The per-atom cost as a torch function with the gradient `FDivergence.gradient`: no autograd through `where`."""
+    import torch
+
+    class Cost(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, divergence: FDivergence, p: Any, q: Any) -> Any:
+            ctx.divergence = divergence
+            ctx.save_for_backward(p, q)
+            return divergence._cost(p, q)
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            p, q = ctx.saved_tensors
+            return (
+                None,
+                *(
+                    (slope * upstream[0]).sum_to_size(side.shape)
+                    for slope, side in zip(ctx.divergence._gradient(p, q), (p, q), strict=True)
+                ),
+            )
+
+    return Cost

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -158,7 +158,7 @@ def _numbers(cells: Any, name: str, source: str, line: Lines) -> np.ndarray:
     return values
 
 
-def _refuse_cell(cell: str, mostly: bool, name: str, source: str, line: int) -> None:
+def _refuse_cell(cell: str, mostly: bool, name: str, source: str, line: int) -> NoReturn:
     where = f"{show(source)}: line {line}, column {show(name)}"
     if mostly:
         raise DataError(

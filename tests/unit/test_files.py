@@ -73,7 +73,7 @@ def test_columns_are_chosen_by_name_and_in_order(write):
     """A text column that is not chosen is not judged; a typo is answered with the nearest name."""
     path = write("name,age,height\nann,31,1.7\nbob,27,1.8\n")
     np.testing.assert_array_equal(read_table(path, columns=["height", "age"]).values, [[1.7, 31], [1.8, 27]])
-    with pytest.raises(DataError, match="no column 'hight'. Did you mean 'height'"):
+    with pytest.raises(DataError, match=r"no column 'hight'\. Did you mean 'height'"):
         read_table(path, columns=["hight"])
     with pytest.raises(DataError, match="each given once"):
         read_table(path, columns=["age", "age"])
@@ -101,7 +101,7 @@ def test_decimal_commas_are_recognised(write):
     path = write("a;b\n1,5;2\n2,5;3\n3;4\n1;1\n2;2\n")
     with pytest.raises(FileFormatError, match=r"separated by ','; its first line has ';' instead. Pass --delim"):
         read_table(path)
-    with pytest.raises(DataError, match="line 2, column 'a': '1,5' is not a finite number. .*decimal comma"):
+    with pytest.raises(DataError, match=r"line 2, column 'a': '1,5' is not a finite number\. .*decimal comma"):
         read_table(path, delimiter=";")
 
 
@@ -212,9 +212,7 @@ def test_npy_in_one_dimension_is_one_column(write):
 )
 def test_npy_of_anything_else_is_refused(write, array, message):
     """Objects are never unpickled; complex parts are never dropped."""
-    with (
-        pytest.raises(FileFormatError, match=message) if message != "shape" else pytest.raises(DataError, match=message)
-    ):
+    with pytest.raises(DataError, match=message):
         read_table(write(npy(array, allow_pickle=True), "x.npy"))
 
 
@@ -257,7 +255,7 @@ def test_npz_members_with_paths_are_refused(write, name):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(name, npy(np.ones(3)))
-    with pytest.raises(FileFormatError, match="only NAME.npy members"):
+    with pytest.raises(FileFormatError, match=r"only NAME\.npy members"):
         read_table(write(file.getvalue(), "x.npz"))
 
 
@@ -285,9 +283,9 @@ def test_parquet(write):
     content = parquet_bytes(pa.table({"a": [1, 2, None], "b": [True, False, True], "name": ["x", "y", "z"]}))
     path = write(content, "x.parquet")
     np.testing.assert_array_equal(read_table(path, columns=["b", "a"]).values, [[1, 1], [0, 2], [1, np.nan]])
-    with pytest.raises(DataError, match="column 'name' must hold numbers; it holds string.*--columns"):
+    with pytest.raises(DataError, match=r"column 'name' must hold numbers; it holds string.*--columns"):
         read_table(path)
-    with pytest.raises(DataError, match="at most 10 bytes|at most 1,000 bytes"):
+    with pytest.raises(DataError, match="at most 10 bytes"):
         read_table(write(parquet_bytes(pa.table({"a": np.zeros(10**5)})), "big.parquet"), max_bytes=10)
 
 
@@ -326,17 +324,16 @@ def small_files() -> dict[str, bytes]:
 def test_every_truncation_and_every_flipped_byte_is_judged(tmp_path, name):
     """A damaged file is our error or a valid table, never another exception."""
     path, content = tmp_path / name, small_files()[name]
-    read = {"table": 0, "error": 0}
     damaged = [content[:n] for n in range(len(content))]
     damaged += [content[:i] + bytes([b ^ flip]) + content[i + 1 :] for i, b in enumerate(content) for flip in (1, 255)]
-    for bytes_ in damaged:
-        path.write_bytes(bytes_)
+    messages = []
+    for version in damaged:
+        path.write_bytes(version)
         try:
             table = read_table(path)
         except DataError as error:
-            read["error"] += 1
-            assert "x." in str(error)
+            messages.append(str(error))
         else:
-            read["table"] += 1
-            assert table.values.shape == (table.values.shape[0], len(table.names))
-    assert read["error"] > len(content) / 2
+            assert table.values.shape[1] == len(table.names)
+    assert all(name in message for message in messages)
+    assert len(messages) > len(content) / 2

@@ -119,8 +119,8 @@ def masses(value: Any, name: str) -> Array:
 def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
     """Probability vectors on the last axis, in float64.
 
-    A sum within 1e-6 of one (1e-5 for inputs narrower than float64) is rescaled, the divisor being treated as a
-    constant by gradients; beyond that `NotNormalizedError`, unless `normalize` divides (a part of the function,
+    A sum that is one up to the rounding of k additions is left as it is. Within 1e-6 of one (1e-5 for inputs narrower
+    than float64) it is rescaled, the divisor being treated as a constant by gradients; beyond that `NotNormalizedError`, unless `normalize` divides (a part of the function,
     so gradients see it).
     """
     array = masses(value, name)
@@ -143,7 +143,9 @@ def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
             f"{name} must sum to one within {tolerance:g} on its last axis; got a sum of {worst:.9g}. "
             "Pass normalize=True if these are weights."
         )
-    return array / (total.detach() if is_torch(total) else total)
+    rounding = array.shape[-1] * np.finfo(np.float64).eps
+    divisor = xp.where(excess <= rounding, xp.ones_like(total), total)
+    return array / (divisor.detach() if is_torch(divisor) else divisor)
 
 
 def points(value: Any, name: str, *, nan_policy: str = "raise") -> tuple[Array, Array | None]:

@@ -38,7 +38,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Gener
     for recorded in item.stash.get(RECORDED, []):
         recorded.failed |= report.failed
         if report.when == "teardown":
-            report.user_properties.append(
-                ("claim", json.dumps(asdict(recorded) | {"verdict": recorded.verdict}))
-            )
+            report.user_properties.append(("claim", json.dumps(asdict(recorded) | {"verdict": recorded.verdict})))
     return report

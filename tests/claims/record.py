@@ -60,9 +60,7 @@ class Claim:
         self.lines.append(Line(what, _plain(expected), _plain(measured), tolerance, "equal"))
         with np.errstate(invalid="ignore"):
             agree = (e == m) | (np.abs(e - m) <= tolerance)
-        assert agree.all(), (
-            f"{self.row} {what}: expected {expected}, measured {measured}, tolerance {tolerance:g}"
-        )
+        assert agree.all(), f"{self.row} {what}: expected {expected}, measured {measured}, tolerance {tolerance:g}"
 
     def at_most(self, what: str, *, measured: Any, bound: Any, tolerance: float = 0.0) -> None:
         """Assert measured <= bound + tolerance everywhere."""
@@ -76,9 +74,7 @@ class Claim:
         p, m = np.asarray(printed, float), np.asarray(measured, float)
         self.lines.append(Line(what, _plain(printed), _plain(measured), margin, "refuted"))
         assert np.isfinite(p).all() or np.isfinite(m).all(), f"{self.row} {what}: nothing to compare"
-        assert np.all(np.abs(p - m) > margin), (
-            f"{self.row} {what}: the printed {printed} does hold, {measured}"
-        )
+        assert np.all(np.abs(p - m) > margin), f"{self.row} {what}: the printed {printed} does hold, {measured}"
 
     @property
     def verdict(self) -> str:
@@ -153,9 +149,7 @@ def markdown(claims: list[dict[str, Any]]) -> str:
     """The claims as one table per part, errata in a section of their own."""
     out = ["# The lectures, verified", "", "Written by `make claims` from what ran.", ""]
     out += [f"- **{letter}**: {name}" for letter, name in SOURCES.items()]
-    counts = {
-        verdict: sum(c["verdict"] == verdict for c in claims) for verdict in ("holds", "erratum", "fails")
-    }
+    counts = {verdict: sum(c["verdict"] == verdict for c in claims) for verdict in ("holds", "erratum", "fails")}
     out += ["", ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ".", ""]
     sections = [(f"Part {k}: {name}", [c for c in claims if c["row"][0] == k]) for k, name in PARTS.items()]
     sections = [(title, [c for c in group if c["verdict"] != "erratum"]) for title, group in sections]
@@ -174,8 +168,7 @@ def markdown(claims: list[dict[str, Any]]) -> str:
             )
             file, _, name = c["test"].partition("::")
             link = f"[{_cell(name)}](../{file})"
-            out.append(
-                f"| {c['row']} | {_cell(c['statement'])} | {' '.join(c['sources'])} | {lines} | {c['verdict']} | {link} |"
-            )
+            cells = (c["row"], _cell(c["statement"]), " ".join(c["sources"]), lines, c["verdict"], link)
+            out.append(f"| {' | '.join(cells)} |")
         out.append("")
     return "\n".join(out)

@@ -1,9 +1,13 @@
 """Options and profiles that every test shares."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Test files run side by side: more threads than one each would only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile(
     "fast",

@@ -94,12 +94,11 @@ def finite(array: Array, name: str) -> Array:
     if bool(xp.any(bad)):
         host = np.asarray(bad.detach().cpu() if is_torch(bad) else bad)
         first = tuple(int(i) for i in np.argwhere(host)[0])
-        where = f"index {first[0]}" if len(first) == 1 else f"row {first[0]}, column {first[1]}"
-        if len(first) > 2:
-            where = f"index {first}"
+        places = {0: "", 1: " at index {}", 2: " at row {}, column {}"}
+        where = places.get(len(first), f" at index {first}").format(*first)
         raise DataError(
             f"{name} must be finite; got {int(host.sum())} NaN or infinite of {host.size} values, "
-            f"the first ({float(array[first])}) at {where}. "
+            f"the first ({float(array[first])}){where}. "
             "Clean the data, or drop rows with NaN by nan_policy='omit' where it is offered."
         )
     return array

@@ -1,0 +1,192 @@
+"""From a raw solution to a bracket that is true in real arithmetic.
+
+Upper end: the plan is rounded onto the polytope (Altschuler, Weed and Rigollet 2017, Algorithm 2, with the monotone
+coupling of the residuals in place of their product). What floating point still leaves, delta = the L1 distance of its
+marginals from a and b, is charged at the worst cost: some exactly feasible plan costs at most
+<plan, c> + delta * worst. Lower end: the c-transform makes the potentials feasible against costs lowered by their
+rounding error, each subtraction being rounded down, so f_i + g_j <= c_ij holds for the true costs. Both sums carry a
+proven radius (`_rounding`), which is added outwards.
+"""
+
+from typing import NamedTuple, cast
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from divergences.transport._problem import Problem
+from divergences.transport._rounding import (
+    EXTENDED,
+    EXTENDED_UNIT,
+    SUBNORMAL,
+    UNIT,
+    above,
+    below,
+    dot,
+    total,
+)
+from divergences.transport._solution import GibbsPlan, Solution
+from divergences.transport._staircase import staircase
+
+Plan = coo_array | np.ndarray
+NEGLIGIBLE = 64 * UNIT  # residual mass, relative, that is rounding and not a missing piece of plan
+
+
+class Bracket(NamedTuple):
+    """lower <= optimal cost <= upper in internal units, with the plan and potentials that prove it."""
+
+    lower: float
+    upper: float
+    plan: Plan
+    f: np.ndarray
+    g: np.ndarray
+    marginal_error: float  # of the raw plan, L1 over both sides, for total mass one
+
+
+def bracket(problem: Problem, solution: Solution) -> Bracket:
+    """The proven bracket of a raw solution."""
+    raw = solution.plan.dense() if isinstance(solution.plan, GibbsPlan) else solution.plan
+    error = residual(problem, raw)
+    plan = raw if error <= NEGLIGIBLE * problem.mass else round_to_marginals(problem, raw)
+    upper = primal_bound(problem, plan)
+    f, g = (solution.f, solution.g) if solution.feasible else feasible_potentials(problem, solution.g)
+    lower = dual_bound(problem, f, g)
+    if problem.nonnegative:
+        lower = max(lower, 0.0)
+    return Bracket(lower, upper, plan, f, g, error / problem.mass)
+
+
+def marginals(plan: Plan) -> tuple[np.ndarray, np.ndarray, float]:
+    """Row and column sums in extended precision, and a bound on the L1 error of both together."""
+    if isinstance(plan, np.ndarray):
+        n, m = plan.shape
+        rows = np.concatenate([block.sum(axis=1, dtype=EXTENDED) for block in _bands(plan)])
+        columns = sum((block.sum(axis=0, dtype=EXTENDED) for block in _bands(plan)), np.zeros(m, dtype=EXTENDED))
+        return rows, columns, (n + m) * EXTENDED_UNIT * float(rows.sum())
+    n, m = cast(tuple[int, int], plan.shape)
+    rows, row_error = _segment_sums(plan.row, plan.data, n)
+    columns, column_error = _segment_sums(plan.col, plan.data, m)
+    return rows, columns, row_error + column_error
+
+
+def _bands(plan: np.ndarray) -> list[np.ndarray]:
+    """Bands of rows of about 2**20 entries."""
+    step = max(1, 2**20 // plan.shape[1])
+    return [plan[start : start + step] for start in range(0, len(plan), step)]
+
+
+def _segment_sums(index: np.ndarray, data: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+    """Sums of `data` by `index` in extended precision and their L1 error, 0 where each index occurs once."""
+    sums = np.zeros(size, dtype=EXTENDED)
+    if not len(index):
+        return sums, 0.0
+    order = np.argsort(index, kind="stable")
+    sorted_index = index[order]
+    starts = np.flatnonzero(np.concatenate([[True], sorted_index[1:] != sorted_index[:-1]]))
+    values = np.add.reduceat(data[order].astype(EXTENDED), starts)
+    sums[sorted_index[starts]] = values
+    counts = np.diff(np.append(starts, len(index)))
+    if _on_a_grid(data):
+        return sums, 0.0
+    return sums, float(np.sum((counts - 1) * EXTENDED_UNIT * values)) * 1.01
+
+
+def _on_a_grid(data: np.ndarray) -> bool:
+    """Whether all values are multiples of one power of two so coarse that extended precision sums exactly."""
+    grid = np.frexp(np.sum(data))[1] + 1 - np.finfo(EXTENDED).nmant
+    multiples = np.ldexp(data.astype(EXTENDED), -grid)
+    return bool(np.all(np.rint(multiples) == multiples))
+
+
+def residual(problem: Problem, plan: Plan) -> float:
+    """A bound on the L1 distance of the plan's marginals, both together, from the masses it should have."""
+    rows, columns, error = marginals(plan)
+    distance = np.sum(np.abs(rows - problem.a)) + np.sum(np.abs(columns - problem.b))
+    # The laws are a / sum(a) and b / sum(b) times the mean total, so each side is off by half of the imbalance.
+    return float(distance) * (1 + 2.0**-40) + error + problem.imbalance
+
+
+def round_to_marginals(problem: Problem, plan: Plan) -> Plan:
+    """The plan scaled down to at most its marginals, the missing mass filled in by a monotone coupling."""
+    a, b = problem.a, problem.b
+    if isinstance(plan, np.ndarray):
+        plan = plan * _shrink(a, plan.sum(axis=1))[:, None]
+        plan *= _shrink(b, plan.sum(axis=0))
+        rows, columns, mass = _filling(a - plan.sum(axis=1), b - plan.sum(axis=0))
+        plan[rows, columns] += mass  # the cells of a staircase are distinct
+        return plan
+    row, col, data = plan.row, plan.col, plan.data
+    data = data * _shrink(a, np.bincount(row, data, len(a)))[row]
+    data = data * _shrink(b, np.bincount(col, data, len(b)))[col]
+    missing = a - np.bincount(row, data, len(a)), b - np.bincount(col, data, len(b))
+    rows, columns, mass = _filling(*missing)
+    cells = np.concatenate([row, rows]), np.concatenate([col, columns])
+    merged = coo_array((np.concatenate([data, mass]), cells), shape=plan.shape)
+    merged.sum_duplicates()
+    return merged
+
+
+def _shrink(wanted: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Factors of at most one that take `present` down to `wanted`."""
+    return np.divide(wanted, present, out=np.ones_like(wanted), where=present > wanted)
+
+
+def _filling(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells and masses that add the missing rows a and columns b; nothing where nothing is missing."""
+    a, b = np.maximum(a, 0.0), np.maximum(b, 0.0)
+    if not (a.any() and b.any()):
+        return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
+    rows, columns, mass = staircase(a, b)
+    used = mass > 0
+    return rows[used], columns[used], mass[used]
+
+
+def primal_bound(problem: Problem, plan: Plan) -> float:
+    """An upper bound on the cost of some exactly feasible plan next to `plan`."""
+    value, radius = 0.0, 0.0
+    if isinstance(plan, np.ndarray):
+        parts = [dot(plan[rows].ravel(), block.ravel()) for rows, block in problem.blocks()]
+        value, radius = total(np.array([part for part, _ in parts]))
+        radius += sum(r for _, r in parts)
+    else:
+        value, radius = dot(plan.data, problem.cost_at(plan.row, plan.col))
+    radius += problem.relative_error * abs(value) * (1 + 2.0**-40) + problem.absolute_error * problem.mass * 2
+    radius += residual(problem, plan) * problem.worst + problem.mass_slack * abs(value) * 2
+    return above(value, radius)
+
+
+def feasible_potentials(problem: Problem, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Potentials with f_i + g_j <= c_ij for the true costs: f the c-transform of g, then g that of f.
+
+    An entry of g that the solver does not know is -inf and binds nothing. Nothing rounds upwards.
+    """
+    f = np.concatenate([np.min(block - g, axis=1) for _, block in problem.blocks()])
+    best = np.full(len(g), np.inf)
+    inexact = problem.relative_error > 0 or problem.absolute_error > 0
+    for rows, block in problem.blocks():
+        if inexact:
+            block = block * (1 - 2 * problem.relative_error) - 2 * problem.absolute_error
+        best = np.minimum(best, np.min(block - f[rows, None], axis=0))
+    return f, np.nextafter(best, -np.inf)
+
+
+def dual_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:
+    """A lower bound on the optimal cost from feasible potentials."""
+    (left, left_radius), (right, right_radius) = dot(problem.a, f), dot(problem.b, g)
+    value = left + right
+    radius = left_radius + right_radius + (UNIT * abs(value) if left and right else 0.0)
+    # Renormalising the masses to a common total moves each side by the imbalance over twice its total.
+    radius += problem.imbalance / problem.mass * (abs(left) + abs(right))
+    radius += problem.mass_slack * abs(value) * 2
+    return below(value, radius)
+
+
+def unscaled(value: float, exponent: float, *, up: bool) -> float:
+    """Value * 2**exponent, rounded outwards where that is not exact."""
+    whole = int(np.floor(exponent))
+    fraction = 2.0 ** (exponent - whole)
+    scaled = float(np.ldexp(value * fraction, whole))
+    exact = fraction == 1.0 and np.ldexp(scaled, -whole) == value
+    if exact or value == 0:
+        return scaled
+    margin = 8 * UNIT * abs(scaled) + SUBNORMAL
+    return above(scaled, margin) if up else below(scaled, margin)

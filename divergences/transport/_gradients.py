@@ -1,0 +1,81 @@
+"""Gradients of an optimal transport value, by the envelope theorem: with the optimal plan P and potentials (f, g)
+
+d value / d c_ij = P_ij,   d value / d a = f and d value / d b = g (centred: masses move with their total kept),
+d value / d x_i = sum_j P_ij grad_x metric(x_i, y_j)**p, with gradient 0 where x_i = y_j.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from divergences._arrays import Array
+from divergences.errors import DataError
+from divergences.transport._problem import BLOCK, Problem, lengths
+
+
+@dataclass(frozen=True, eq=False)
+class Tensors:
+    """The torch inputs of a problem, float64; None where one was not given or is not a tensor."""
+
+    x: Array | None = None
+    y: Array | None = None
+    a: Array | None = None
+    b: Array | None = None
+    cost: Array | None = None
+
+    @property
+    def given(self) -> list[Array]:
+        """The tensors there are."""
+        return [t for t in (self.x, self.y, self.a, self.b, self.cost) if t is not None]
+
+
+def gradients(problem: Problem, plan: Any, f: np.ndarray, g: np.ndarray, tensors: Tensors) -> list[np.ndarray]:
+    """Gradients of the value, one for each of `tensors.given`; plan, f, g and answer in the caller's units."""
+    out: dict[str, np.ndarray] = {"a": f - np.mean(f), "b": g - np.mean(g)}
+    if tensors.x is not None or tensors.y is not None:
+        out["x"], out["y"] = _point_gradients(problem, plan)
+    if tensors.cost is not None:
+        out["cost"] = plan if isinstance(plan, np.ndarray) else plan.toarray()
+    return [out[name] for name in ("x", "y", "a", "b", "cost") if getattr(tensors, name) is not None]
+
+
+def _point_gradients(problem: Problem, plan: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients with respect to the points, of shapes (n, d) and (m, d)."""
+    if problem.points is None:
+        raise DataError("Gradients with respect to points need a problem between points.")
+    x, y = problem.points
+    to_x, to_y = np.zeros_like(x), np.zeros_like(y)
+    for i, j, mass in _cells(plan):
+        pull = mass[:, None] * _cost_gradient(x[i] - y[j], problem.metric, problem.power)
+        for k in range(x.shape[1]):
+            to_x[:, k] += np.bincount(i, pull[:, k], len(x))
+            to_y[:, k] -= np.bincount(j, pull[:, k], len(y))
+    return to_x, to_y
+
+
+def _cells(plan: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows, columns and masses of a plan, in blocks if it is dense."""
+    if not isinstance(plan, np.ndarray):
+        yield plan.row, plan.col, plan.data
+        return
+    step = max(1, BLOCK // plan.shape[1])
+    for start in range(0, len(plan), step):
+        i, j = plan[start : start + step].nonzero()
+        yield i + start, j, plan[i + start, j]
+
+
+def _cost_gradient(difference: np.ndarray, metric: str, power: float) -> np.ndarray:
+    """The gradient (k, d) of |difference|**power with respect to each difference (k, d), 0 at 0."""
+    distance = lengths(difference, metric)[:, None]
+    if metric == "cityblock":
+        direction = np.sign(difference)
+    elif metric == "chebyshev":
+        peak = np.argmax(np.abs(difference), axis=1)
+        direction = np.zeros_like(difference)
+        each = np.arange(len(difference))
+        direction[each, peak] = np.sign(difference[each, peak])
+    else:
+        direction = np.divide(difference, distance, out=np.zeros_like(difference), where=distance > 0)
+    return direction if power == 1 else power * distance ** (power - 1) * direction

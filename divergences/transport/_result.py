@@ -1,0 +1,131 @@
+"""The answer to a transport problem: numbers with a proof beside them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from divergences._arrays import Array
+from divergences.errors import ConvergenceError
+from divergences.transport._certificate import Bracket, bracket, round_to_marginals, unscaled
+from divergences.transport._problem import Problem
+from divergences.transport._rounding import UNIT
+from divergences.transport._solution import GibbsPlan, Solution
+
+
+@dataclass(frozen=True, eq=False)
+class TransportResult:
+    """The optimal cost of a transport problem, bracketed: `lower <= optimal cost <= upper` is true in real arithmetic.
+
+    `cost` is the cost of `plan` and equals `upper`; `distance` is cost**(1/p), and the cost itself for a cost matrix.
+    `potentials` (f, g), of shapes (n,) and (m,) and in units of cost, satisfy f_i + g_j <= c_ij for every pair.
+    `marginal_error` is that of what the solver returned, before it was rounded: L1 over both marginals for total mass
+    one. For torch inputs `cost` and `distance` are tensors; those of an exact solver carry gradients.
+    """
+
+    cost: Any
+    distance: Any
+    lower: float
+    upper: float
+    distance_lower: float
+    distance_upper: float
+    potentials: tuple[Array, Array]
+    converged: bool
+    iterations: int
+    marginal_error: float
+    solver: str
+    notes: tuple[str, ...]
+    _problem: Problem
+    _raw: coo_array | GibbsPlan
+
+    @property
+    def gap(self) -> float:
+        """Upper - lower: how far `cost` may be from optimal, in units of cost."""
+        return self.upper - self.lower
+
+    @property
+    def plan(self) -> coo_array | np.ndarray:
+        """The plan (n, m) >= 0 with marginals a and b: scipy sparse, or for Sinkhorn a dense array computed anew."""
+        plan = self._raw
+        if isinstance(plan, GibbsPlan):
+            plan = round_to_marginals(self._problem, plan.dense())
+        if self._problem.mass_exponent:
+            return plan * 2.0**self._problem.mass_exponent
+        return plan
+
+
+@dataclass(frozen=True, eq=False)
+class EntropicResult(TransportResult):
+    """What `Sinkhorn` returns: the bracket of its rounded plan, and the entropic value at `epsilon` (units of cost).
+
+    `regularized` = min <P, c> + epsilon KL(P | a x b) for total mass one, times the mass. It carries the gradients;
+    `cost`, that of the rounded plan, is detached.
+    """
+
+    regularized: Any
+    epsilon: float
+
+
+def certify(problem: Problem, solution: Solution, solver: str, *, exact: bool = True) -> TransportResult:
+    """The result of a raw solution: rounded onto the polytope, bracketed, in the caller's units.
+
+    An `exact` solver has converged only if its gap, beyond what rounding the masses and potentials makes
+    unavoidable, is at most 1e-9 * max(cost, 1e-6 * mean cost).
+    """
+    proof = bracket(problem, solution)
+    converged = solution.converged and (not exact or proof.upper - proof.lower <= _target(problem, proof))
+    in_cost = problem.power * problem.exponent + problem.mass_exponent
+    lower, upper = unscaled(proof.lower, in_cost, up=False), unscaled(proof.upper, in_cost, up=True)
+    low, high = _root(proof.lower, problem, up=False), _root(proof.upper, problem, up=True)
+    potentials = tuple(_potential(v, problem) for v in (proof.f, proof.g))
+    raw = solution.plan if isinstance(solution.plan, GibbsPlan) else proof.plan
+    common: dict[str, Any] = dict(
+        cost=upper, distance=high, lower=lower, upper=upper, distance_lower=low, distance_upper=high,
+        potentials=potentials, converged=converged, iterations=solution.iterations,
+        marginal_error=proof.marginal_error, solver=solver, notes=solution.notes, _problem=problem, _raw=raw,
+    )  # fmt: skip
+    if solution.regularized is None or not isinstance(solution.plan, GibbsPlan):
+        return TransportResult(**common)
+    epsilon = solution.plan.epsilon * 2.0 ** (problem.power * problem.exponent)
+    return EntropicResult(**common, regularized=solution.regularized * 2.0**in_cost, epsilon=epsilon)
+
+
+def accept(result: TransportResult, *, strict: bool) -> TransportResult:
+    """The result, or under `strict` a ConvergenceError that carries it when it did not converge."""
+    if result.converged or not strict:
+        return result
+    raise ConvergenceError(
+        f"{result.solver} must reach its tolerance; after {result.iterations} iterations the optimal cost is only "
+        f"known to lie in [{result.lower:.9g}, {result.upper:.9g}] and the marginals are off by "
+        f"{result.marginal_error:.2g}. Raise max_iterations (or epsilon), or take this bracket, which is true, with strict=False.",
+        result,
+    )
+
+
+def _target(problem: Problem, proof: Bracket) -> float:
+    """The widest gap that counts as solved."""
+    target = 1e-9 * max(proof.upper, 1e-6 * problem.mean_cost * problem.mass)
+    # Potentials and masses are themselves rounded to float64: no answer can be closer than that.
+    floor = 32 * UNIT * float(problem.a @ np.abs(proof.f) + problem.b @ np.abs(proof.g))
+    return target + floor
+
+
+def _potential(values: np.ndarray, problem: Problem) -> np.ndarray:
+    """Potentials in the caller's units, never rounded upwards."""
+    exponent = problem.power * problem.exponent
+    if exponent == 0:
+        return values
+    with np.errstate(over="ignore"):
+        scaled = np.ldexp(values * 2.0 ** (exponent % 1), int(np.floor(exponent)))
+    return np.nextafter(scaled - 8 * UNIT * np.abs(scaled), -np.inf)
+
+
+def _root(cost: float, problem: Problem, *, up: bool) -> float:
+    """cost**(1/p) in the caller's units, rounded outwards; for a cost matrix the cost itself, of any sign."""
+    if problem.power == 1:
+        return unscaled(cost, problem.exponent + problem.mass_exponent, up=up)
+    exponent = problem.exponent + problem.mass_exponent / problem.power
+    root = max(cost, 0.0) ** (1 / problem.power)
+    margin = 1 + 8 * UNIT if up else 1 - 8 * UNIT
+    return unscaled(root * margin, exponent, up=up)

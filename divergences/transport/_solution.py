@@ -1,0 +1,60 @@
+"""What a solver hands over: a raw plan and raw potentials, which nobody trusts yet."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from divergences.transport._problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class GibbsPlan:
+    """The dense plan a_i b_j exp((f_i + g_j - c_ij) / epsilon), known by its potentials and written out on request."""
+
+    problem: Problem
+    f: np.ndarray
+    g: np.ndarray
+    epsilon: float
+
+    def dense(self) -> np.ndarray:
+        """The plan (n, m), freshly allocated."""
+        plan = np.subtract(self.f[:, None], self.problem.cost)
+        plan += self.g
+        plan /= self.epsilon
+        np.exp(plan, out=plan)
+        plan *= self.problem.a[:, None]
+        plan *= self.problem.b * (1 / np.sum(self.problem.b))
+        return plan
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Raw output of a solver, in the problem's internal units: neither marginals nor potentials need be feasible.
+
+    `feasible` says that the solver proved its potentials feasible, so that no pass over all pairs is needed.
+    """
+
+    plan: coo_array | GibbsPlan
+    f: np.ndarray
+    g: np.ndarray
+    iterations: int
+    converged: bool
+    feasible: bool = False
+    regularized: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Solver(Protocol):
+    """A frozen dataclass with its own options; it knows no other solver and never judges its own answer."""
+
+    def solve(self, problem: Problem) -> Solution:
+        """A raw solution of `problem`."""
+        ...
+
+
+def sparse_plan(rows: np.ndarray, columns: np.ndarray, mass: np.ndarray, shape: tuple[int, int]) -> coo_array:
+    """A sparse plan from its cells, empty ones dropped."""
+    used = mass > 0
+    return coo_array((mass[used], (rows[used], columns[used])), shape=shape)

@@ -1,0 +1,40 @@
+"""The monotone (north-west) coupling of two mass vectors in their given order."""
+
+import numpy as np
+
+from divergences.transport._rounding import cumulative, total
+
+
+def staircase(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, columns and masses of the n + m - 1 cells of the monotone coupling of a (n,) and b (m,).
+
+    The path goes from cell (0, 0) to (n - 1, m - 1) one step at a time, along a row or down a column; where both
+    run out together it passes a cell of mass 0, so that potentials can follow it. Totals that differ are
+    reconciled by rescaling b.
+
+    >>> rows, columns, mass = staircase(np.array([1.0, 2.0]), np.array([1.0, 1.0, 1.0]))
+    >>> rows.tolist(), columns.tolist(), mass.tolist()
+    ([0, 1, 1, 1], [0, 0, 1, 2], [1.0, 0.0, 1.0, 1.0])
+    """
+    n, m = len(a), len(b)
+    a_high, a_low = cumulative(a)
+    b_high, b_low = cumulative(_rescaled(a, b))
+    high = np.concatenate([a_high[:-1], b_high[:-1]])
+    low = np.concatenate([a_low[:-1], b_low[:-1]])
+    order = np.argsort(high, kind="stable")
+    ties = np.diff(high[order]) == 0
+    if np.any(ties & (np.diff(low[order]) < 0)):
+        order = np.lexsort((low, high))
+    down = order < n - 1  # this breakpoint ends a row
+    rows = np.concatenate([[0], np.cumsum(down)])
+    columns = np.concatenate([[0], np.cumsum(~down)])
+    last = np.array([a_high[-1]]), np.array([a_low[-1]])
+    mass = np.diff(np.concatenate([high[order], last[0]]), prepend=0.0)
+    mass += np.diff(np.concatenate([low[order], last[1]]), prepend=0.0)
+    return rows[: n + m - 1], columns[: n + m - 1], np.maximum(mass, 0.0)
+
+
+def _rescaled(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """B with the total of a, untouched where the totals agree exactly."""
+    difference = total(np.concatenate([a, -b]))[0]
+    return b if difference == 0 else b * (total(a)[0] / total(b)[0])

@@ -23,6 +23,8 @@ class GibbsPlan:
         plan = np.subtract(self.f[:, None], self.problem.cost)
         plan += self.g
         plan /= self.epsilon
+        plan[self.problem.a == 0] = -np.inf  # where both masses are 0 the exponent may be anything
+        plan[:, self.problem.b == 0] = -np.inf
         np.exp(plan, out=plan)
         plan *= self.problem.a[:, None]
         plan *= self.problem.b * (1 / np.sum(self.problem.b))

@@ -98,7 +98,7 @@ def accept(result: TransportResult, *, strict: bool) -> TransportResult:
     raise ConvergenceError(
         f"{result.solver} must reach its tolerance; after {result.iterations} iterations the optimal cost is only "
         f"known to lie in [{result.lower:.9g}, {result.upper:.9g}] and the marginals are off by "
-        f"{result.marginal_error:.2g}. Raise max_iterations (or epsilon), or take this bracket, which is true, with strict=False.",
+        f"{result.marginal_error:.2g}. Raise max_iterations (or epsilon), or pass strict=False: this bracket is true.",
         result,
     )
 

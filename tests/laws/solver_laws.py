@@ -58,7 +58,7 @@ def gap_excess(result, cost, a=None):
     return result.gap - 1e-9 * max(abs(result.cost), 1e-6 * float(np.mean(np.abs(np.asarray(cost, float)))) * mass)
 
 
-def disjointness(first, second, *, factor=1, shift=0):
+def disjointness(first, second, *, factor: Fraction | int = 1, shift: Fraction | int = 0):
     """How far apart the brackets of two problems are whose values satisfy second = factor * first + shift."""
     low, high = (Fraction(float(end)) * factor + shift for end in (first.lower, first.upper))
     return float(max(low - Fraction(float(second.upper)), Fraction(float(second.lower)) - high))

@@ -67,7 +67,7 @@ def check_names(names: Sequence[str], source: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def from_matrix(values: np.ndarray, source: str, columns: Sequence[str] | None) -> Table:
+def from_matrix(values: np.ndarray, source: str, columns: Sequence[str] | None = None) -> Table:
     """A table of a nameless array: its columns are column_1, column_2, ..."""
     if values.ndim not in (1, 2) or 0 in values.shape:
         raise DataError(f"{show(source)} must hold an array of shape (n,) or (n, d), n, d >= 1; got {values.shape}.")

@@ -1,0 +1,80 @@
+"""What every command line shares: exit codes, one-line errors, progress. `gan` uses it too."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from divergences.errors import ConvergenceError, DataError
+from divergences.wording import plain
+
+DONE, DIFFER, USAGE, BAD_DATA, NOT_CONVERGED, IO, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
+
+
+class UsageError(ValueError):
+    """The command line cannot be understood: exit code 2."""
+
+
+def run(app: App, argv: Sequence[str] | None = None) -> int:
+    """Run `app` on `argv` (default: the command line) and return its exit code; errors are one line on stderr."""
+    tokens = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in tokens
+    try:
+        code = app(
+            [token for token in tokens if token != "--debug"],  # noqa: S105
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        code, message = explain(error)
+        say(f"{app.name[0]}: {message}")
+    return int(code or DONE)
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit code and the one line for an error."""
+    if isinstance(error, CycloptsError | UsageError):
+        return USAGE, f"{error} (--help shows how)"
+    if isinstance(error, ConvergenceError):
+        return NOT_CONVERGED, f"{error}".replace("strict=False", "--allow-unconverged")
+    if isinstance(error, DataError):
+        return BAD_DATA, str(error)
+    if isinstance(error, MemoryError):
+        return BAD_DATA, "the data do not fit into memory; compare fewer rows or columns"
+    if isinstance(error, OSError):
+        where = f"{error.filename!r}: " if error.filename is not None else ""
+        return IO, f"{where}{error.strerror or error}"
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
+    return INTERNAL, f"internal error, please report it ({type(error).__name__}: {error}); --debug shows where"
+
+
+def say(message: str) -> None:
+    """One line on standard error, without control characters."""
+    print(plain(message, 2000), file=sys.stderr)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Any]:
+    """A function (stage, part done) that draws on standard error if that is a terminal, and nothing else."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=1.0)
+        yield lambda stage, part: bar.update(task, description=stage, completed=part)

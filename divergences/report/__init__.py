@@ -1,0 +1,19 @@
+"""One self-contained HTML file: no scripts, no network, readable on a phone and on paper."""
+
+from divergences.report.comparison import comparison_report, verdict
+from divergences.report.document import Report, Section, picture, table, text
+from divergences.saving import write_atomically
+from divergences.wording import number, plain
+
+__all__ = [
+    "Report",
+    "Section",
+    "comparison_report",
+    "number",
+    "picture",
+    "plain",
+    "table",
+    "text",
+    "verdict",
+    "write_atomically",
+]

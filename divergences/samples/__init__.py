@@ -1,0 +1,18 @@
+"""Numbers between samples: each is a float or an `Estimate`; `compare` computes them all."""
+
+from divergences.samples.compare import compare
+from divergences.samples.comparison import ColumnComparison, Comparison, JointComparison
+from divergences.samples.energy import energy_distance
+from divergences.samples.estimate import estimate
+from divergences.samples.kernels import Gaussian, mmd
+
+__all__ = [
+    "ColumnComparison",
+    "Comparison",
+    "Gaussian",
+    "JointComparison",
+    "compare",
+    "energy_distance",
+    "estimate",
+    "mmd",
+]

@@ -1,0 +1,55 @@
+"""Writing files that are either the old ones or complete."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: str | os.PathLike[str], content: str | bytes, *, force: bool = False) -> Path:
+    """Write `content` to `path`, whole or not at all: a temporary file in the same folder, synced, then renamed.
+
+    Raises:
+        FileExistsError: `path` exists and `force` is False. OSError: it cannot be written; the old file is intact.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder, "a.txt"), "hello").read_text()
+    'hello'
+
+    """
+    path = Path(path)
+    check_free(path, force=force)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        if force:
+            os.replace(name, path)
+        else:
+            os.link(name, path)  # unlike a rename, fails if somebody wrote `path` meanwhile
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+    return path
+
+
+def check_free(path: str | os.PathLike[str], *, force: bool) -> None:
+    """Raise before long work what would stop writing after it: an existing file, or a folder that is not there."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(21, "this is a folder; name a file in it", str(path))
+    if path.exists() and not force:
+        raise FileExistsError(17, "exists already; pass --force (force=True) to replace it", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(2, "its folder does not exist; create it first", str(path))
+
+
+def _umask() -> int:
+    """The mask of this process; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

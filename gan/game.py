@@ -58,6 +58,8 @@ class Game:
 
     def __post_init__(self) -> None:
         config, recipe, data = self.config, RECIPES[self.config.recipe], DATASETS[self.config.data]
+        if recipe.penalty and config.penalty_weight is not None:
+            recipe = replace(recipe, penalty=replace(recipe.penalty, weight=config.penalty_weight))
         parts = {
             "recipe": recipe,
             "data": data,

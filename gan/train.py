@@ -67,7 +67,7 @@ def train(config: Config, state: State | None = None) -> Iterator[Snapshot]:
     batch, k = game.batch, game.recipe.critic_steps
     fresh, state = state is None, game.start() if state is None else state.copy()
     critic, generator = state.critic, state.generator
-    last = _snapshot(game, state)
+    last = snapshot(game, state)
     if fresh:
         yield last
 
@@ -95,7 +95,7 @@ def train(config: Config, state: State | None = None) -> Iterator[Snapshot]:
 
         state.step, state.seconds = step, state.seconds + time.perf_counter() - began
         if step % config.every == 0 or step == config.steps:
-            last = _snapshot(game, state)
+            last = snapshot(game, state)
             yield last
 
 
@@ -119,7 +119,7 @@ def _diverged(game: Game, gradient: Tensor, last: Snapshot) -> None:
     )
 
 
-def _snapshot(game: Game, state: State) -> Snapshot:
+def snapshot(game: Game, state: State) -> Snapshot:
     """Losses and estimate on fresh samples: a function of the state alone, so that a resumed run repeats it."""
     with torch.no_grad():
         real = game.real(Stream.MEASURE_REAL, state.step, MEASURED)

@@ -1,0 +1,117 @@
+"""The command line `gan`: parse, call, print. Errors and exit codes are those of `divergences.cli`."""
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from divergences.cli import progress_bar, run
+
+app = App(
+    name="gan",
+    help="""Train generative adversarial networks, many seeds at once, and measure them.
+
+    Exit codes: 0 done; 2 usage; 3 bad data; 4 training diverged; 5 input/output; 130 interrupted.
+    Every command takes --debug, which shows the traceback of an error.
+    """,
+)
+
+RunFolder = Annotated[Path, Parameter(help="A run folder, as `gan train --out` makes it.")]
+Force = Annotated[bool, Parameter(negative=(), help="Replace what is there.")]
+
+
+@app.command
+def train(
+    *,
+    out: Annotated[Path, Parameter(help="The run folder; an unfinished run in it is gone on with.")],
+    recipe: Annotated[str, Parameter(help="For example nonsaturating, wgan-gp, fgan-kl.")] = "nonsaturating",
+    data: Annotated[str, Parameter(help="ring8, grid25 or mixture1d.")] = "ring8",
+    seeds: Annotated[int, Parameter(help="How many: 0, 1, 2, ... are trained together.")] = 4,
+    steps: Annotated[int, Parameter(help="Steps of the generator.")] = 2000,
+    every: Annotated[int, Parameter(help="Measure and save every so many steps.")] = 200,
+    batch: Annotated[int | None, Parameter(help="Samples per step; default the recipe's.")] = None,
+    lr: Annotated[float | None, Parameter(help="Learning rate; default the recipe's.")] = None,
+    penalty_weight: Annotated[float | None, Parameter(help="Of the recipe's penalty; default the recipe's.")] = None,
+    hidden: Annotated[tuple[int, ...], Parameter(help="Widths of the hidden layers.")] = (128, 128),
+    latent: Annotated[int, Parameter(help="Dimension of the generator's input.")] = 4,
+    dtype: Annotated[str, Parameter(help="float32 or float64.")] = "float32",
+    device: Annotated[str, Parameter(help="A torch device.")] = "cpu",
+    force: Force = False,
+) -> None:
+    """Train a recipe on a data set for several seeds at once.
+
+    Example: gan train --recipe wgan-gp --data ring8 --seeds 4 --steps 1000 --lr 1e-3 --penalty-weight 1 --out RUN
+    """
+    from divergences._checks import count
+    from gan import runs
+    from gan.config import Config
+
+    config = Config(
+        recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch, lr=lr,
+        penalty_weight=penalty_weight, hidden=hidden, latent=latent, dtype=dtype, device=device,
+    )  # fmt: skip
+    if force and (out / "config.json").exists():  # never a folder that is not a run
+        shutil.rmtree(out)
+    with progress_bar() as progress:
+        for record in runs.run(config, out):
+            if progress is not None:
+                mean = sum(record["w1"]) / len(record["w1"])
+                progress(f"step {record['step']}, true W1 {mean:.3g}", record["step"] / steps)
+    last = runs.read(out).records[-1]
+    print(f"{'seed':>4}  {'true W1':>8}  {'floor':>8}  {'modes':>5}  {'high quality':>12}")
+    for k, seed in enumerate(config.seeds):
+        numbers = (
+            f"{last['w1'][k]:8.4f}  {last['floor'][k]:8.4f}  {last['modes'][k]:5d}  {last['high_quality'][k]:12.1%}"
+        )
+        print(f"{seed:4d}  {numbers}")
+    print(f"{last['step']} steps in {last['seconds']:.1f} s; gan report {out} --out report.html", file=sys.stderr)
+
+
+@app.command
+def sample(
+    folder: RunFolder,
+    *,
+    out: Annotated[Path, Parameter(help="A .npy file of shape (seeds, n, d).")],
+    n: Annotated[int, Parameter(name=("-n", "--n"), help="Samples per seed.")] = 1000,
+    force: Force = False,
+) -> None:
+    """Write samples of every seed's generator.
+
+    Example: gan sample RUN -n 1000 --out samples.npy
+    """
+    import numpy as np
+
+    from divergences.report import write_atomically
+    from gan import runs
+    from gan.train import snapshot
+
+    samples = snapshot(*runs.restore(folder)).sample(n).cpu().numpy()
+    buffer = io.BytesIO()
+    np.save(buffer, samples, allow_pickle=False)
+    print(f"wrote {write_atomically(out, buffer.getvalue(), force=force)}", file=sys.stderr)
+
+
+@app.command
+def report(
+    folder: RunFolder,
+    *,
+    out: Annotated[Path, Parameter(help="An .html file.")],
+    force: Force = False,
+) -> None:
+    """Write a report of a run: the true distance beside the critic's belief, samples, modes.
+
+    Example: gan report RUN --out report.html
+    """
+    from gan import report as reports
+    from gan import runs
+
+    path = reports.report(runs.read(folder), folder.resolve().name).save(out, force=force)
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    sys.exit(run(app))

@@ -126,7 +126,7 @@ class Liar:
 @pytest.mark.parametrize(
     "liar",
     [
-        Liar(np.array([[3.0, 0, 0], [0, 2.0, 0]]), np.array([9.0, 0.0, -9.0])),  # column constraint dropped
+        Liar(np.array([[0, 3.0, 0], [0, 0, 2.0]]), np.array([9.0, 0.0, -9.0])),  # column constraint dropped
         Liar(np.array([[1.0, 2.0, 0], [0, 0, 2.0]]), np.array([0.0, -1.0, 2.0])),  # feasible but suboptimal
         Liar(np.zeros((2, 3)), np.array([9.0, 9.0, -9.0])),  # nothing at all, infeasible potentials
     ],

@@ -90,7 +90,7 @@ def _solve(
     problem: Problem, solver: Solver, tensors: Tensors | None, given: tuple[Array, ...], *, strict: bool
 ) -> TransportResult:
     """Solve, certify, and for tensors attach what the envelope theorem knows."""
-    if not hasattr(solver, "solve"):
+    if isinstance(solver, type) or not hasattr(solver, "solve"):
         raise DataError(f"solver must be a solver such as Exact() or Sinkhorn(); got {solver!r}.")
     solution = solver.solve(problem)
     exact = not isinstance(solver, Sinkhorn)

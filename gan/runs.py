@@ -57,6 +57,8 @@ def run(config: Config, folder: Path) -> Iterator[Record]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
+        for left_by_a_kill in folder.glob(".writing-*"):
+            left_by_a_kill.unlink()
         _claim(folder, config)
         if (folder / "done.json").exists():
             return
@@ -148,7 +150,7 @@ def _claim(folder: Path, config: Config) -> None:
                 "Choose another folder, or --force to start over."
             )
         return
-    foreign = [p.name for p in folder.iterdir() if p.name != "lock" and not p.name.startswith(".writing-")]
+    foreign = [p.name for p in folder.iterdir() if p.name != "lock"]
     if foreign:
         raise DataError(f"{folder} must be empty or a run folder; it holds {sorted(foreign)[0]!r}. Choose another.")
     environment = {

@@ -46,6 +46,7 @@ def test_value_at_the_best_discriminator(claim):
         claim.at_most(f"−log 4 below V, pair {k + 1}", measured=-log(4) + 1e-3, bound=-loss)
         same, _ = best_critic(MINIMAX, p, p)
         assert abs(same - log(4)) < 1e-15
+    p = random_pmfs(1, 5, seed=4)[0]
     loss, scores = best_critic(MINIMAX, p, p)
     claim.check("V at p_g = p", expected=-log(4), measured=-loss, tolerance=1e-15)
     claim.check("D* at p_g = p", expected=np.full(5, 0.5), measured=1 / (1 + np.exp(-scores)), tolerance=1e-12)

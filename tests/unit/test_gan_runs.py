@@ -1,0 +1,299 @@
+"""Run folders: a kill costs nothing but time, and nothing damaged or foreign is taken for a checkpoint."""
+
+import fcntl
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from divergences.cli import run as run_app
+from divergences.errors import DataError, FileFormatError
+from gan import report, runs
+from gan.checkpoint import decode, encode
+from gan.cli import app
+from gan.config import Config
+from gan.game import Game
+
+CONFIG = Config(recipe="wgan-gp", seeds=(0, 1), steps=8, every=2, hidden=(8,), batch=16, latent=2)
+SHAPE = ["--steps", "8", "--every", "2", "--hidden", "8", "--batch", "16", "--latent", "2"]
+OPTIONS = ["--recipe", "wgan-gp", "--seeds", "2", *SHAPE]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Fewer samples behind each distance."""
+    monkeypatch.setattr(runs, "EVALUATED", 100)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "EVALUATED", 100)
+        list(runs.run(CONFIG, folder))
+    return folder
+
+
+def contents(folder):
+    """The bits of a run, without the seconds that it took."""
+    with np.load(folder / "checkpoint.npz") as arrays:
+        state = {name: arrays[name].tobytes() for name in arrays.files if name != "seconds"}
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    samples = (folder / "samples.npz").read_bytes()
+    return state, [{k: v for k, v in r.items() if k != "seconds"} for r in records], samples
+
+
+def test_a_finished_run(finished):
+    """All files are there, every line is strict JSON with one number per seed, and running again changes nothing."""
+    before = {p.name: p.read_bytes() for p in finished.iterdir()}
+    names = "checkpoint.npz config.json done.json environment.json lock metrics.jsonl samples.npz"
+    assert sorted(before) == names.split()
+    run = runs.read(finished)
+    assert run.done
+    assert [r["step"] for r in run.records] == [0, 2, 4, 6, 8]
+    assert all(len(r["w1"]) == len(r["estimate"]) == 2 for r in run.records)
+    assert all(
+        lo <= w <= hi for r in run.records for lo, w, hi in zip(r["w1_lower"], r["w1"], r["w1_upper"], strict=True)
+    )
+    assert list(runs.run(CONFIG, finished)) == []
+    assert {p.name: p.read_bytes() for p in finished.iterdir()} == before
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4])
+def test_stopping_and_resuming_gives_the_same_bits(finished, tmp_path, stop):
+    """After a stop between two snapshots the run goes on to the same bits."""
+    for record, _ in zip(runs.run(CONFIG, tmp_path / "run"), range(stop), strict=False):
+        assert record["step"] <= CONFIG.steps
+    assert not (tmp_path / "run" / "done.json").exists()
+    list(runs.run(CONFIG, tmp_path / "run"))
+    assert contents(tmp_path / "run") == contents(finished)
+
+
+def test_a_torn_line_and_a_line_too_many_are_measured_again(finished, tmp_path):
+    """A kill between the metrics and the checkpoint leaves a line too many, a kill within the line half a line."""
+    folder = tmp_path / "run"
+    iterator = runs.run(CONFIG, folder)
+    next(iterator), next(iterator)
+    iterator.close()
+    ahead = (finished / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    with open(folder / "metrics.jsonl", "ab") as file:
+        file.write(ahead[2] + ahead[3][:40])
+    (folder / ".writing-half").write_bytes(b"a temporary file that was never renamed")
+    assert [r["step"] for r in runs.read(folder).records] == [0, 2, 4]
+    list(runs.run(CONFIG, folder))
+    assert contents(folder) == contents(finished)
+    assert not list(folder.glob(".writing-*"))
+
+
+def test_sigkill_at_random_moments(tmp_path):
+    """A process killed by SIGKILL, again and again, ends with the bits of one that never was."""
+    code = "import sys; from gan import runs; from gan.cli import main; runs.EVALUATED = 50; main()"
+    rhythm = ["--steps", "240", "--every", "12", "--hidden", "16", "--batch", "32"]
+    options = ["train", "--recipe", "wgan-gp", "--seeds", "2", *rhythm, "--out"]
+    start = lambda folder: subprocess.Popen(
+        [sys.executable, "-c", code, *options, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = start(whole)
+    assert process.communicate()[1]
+    assert process.returncode == 0
+    kills, rng = 0, np.random.default_rng(0)
+    for lines in (1, 6):
+        with start(killed) as process:
+            metrics = killed / "metrics.jsonl"
+            while process.poll() is None and (not metrics.exists() or metrics.read_bytes().count(b"\n") < lines):
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.02))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += process.returncode == -signal.SIGKILL
+    assert kills >= 1
+    process = start(killed)
+    assert process.communicate()[1]
+    assert process.returncode == 0
+    assert contents(killed) == contents(whole)
+    assert not list(killed.glob(".writing-*"))
+
+
+def test_one_run_per_folder(tmp_path):
+    """A folder in which another process trains is refused."""
+    with open(tmp_path / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(DataError, match="one run at a time"):
+            next(runs.run(CONFIG, tmp_path))
+
+
+def test_another_experiment_or_foreign_files_are_refused(finished, tmp_path):
+    """Neither another configuration's run nor a folder with other files is touched."""
+    other = Config.from_dict(CONFIG.as_dict() | {"lr": 0.5})
+    with pytest.raises(DataError, match=r"lr is None there and 0\.5 here"):
+        next(runs.run(other, finished))
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(DataError, match=r"holds 'thesis\.tex'"):
+        next(runs.run(CONFIG, tmp_path))
+
+
+def changed(change):
+    """The bytes of a checkpoint of `CONFIG`, its arrays changed by `change`."""
+    with np.load(io.BytesIO(encode(Game(CONFIG).start()))) as arrays:
+        held = {name: arrays[name] for name in arrays.files}
+    change(held)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, **held)
+    return buffer.getvalue()
+
+
+class Evil:
+    """Would create a file if it were unpickled."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("unpickled"),))
+
+
+def _nan(held):
+    held["critic"][0, 0] = np.nan
+
+
+BAD = {
+    "NaN weights": (changed(_nan), "finite numbers"),
+    "newer version": (changed(lambda held: held.update(version=np.array(2))), "version 1; got 2"),
+    "other network": (changed(lambda held: held.update(critic=np.zeros((2, 5), np.float32))), "shape"),
+    "other type": (changed(lambda held: held.update(critic=held["critic"].astype(int))), "float32"),
+    "missing array": (changed(lambda held: held.pop("generator")), "differs in 'generator.npy'"),
+    "extra array": (changed(lambda held: held.update(more=np.zeros(1))), "differs in 'more.npy'"),
+    "step beyond the end": (changed(lambda held: held.update(step=np.array(9))), "from 0 to 8; it is at 9"),
+    "pickle inside": (changed(lambda held: held.update(critic=np.array([Evil()], object))), "pickle|Object arrays"),
+    "bomb": (changed(lambda held: held.update(critic=np.zeros(10**6, np.float32))), "more than it may have"),
+    "empty": (b"", "damaged"),
+    "text": (b"PK\x03\x04 not a zip", "damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_checkpoints(kind, tmp_path, monkeypatch):
+    """Damaged, foreign, newer, hostile: an error that says so, and nothing is executed."""
+    monkeypatch.chdir(tmp_path)
+    content, message = BAD[kind]
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=message):
+        decode(path, Game(CONFIG))
+    assert not (tmp_path / "unpickled").exists()
+
+
+def test_truncated_or_flipped_checkpoints(tmp_path):
+    """A checkpoint cut at any place or with a changed byte in its data is refused; the whole one is taken."""
+    whole = encode(Game(CONFIG).start())
+    path = tmp_path / "checkpoint.npz"
+    for length in range(0, len(whole), 997):
+        path.write_bytes(whole[:length])
+        with pytest.raises(FileFormatError):
+            decode(path, Game(CONFIG))
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        offset = archive.getinfo("critic.npy").header_offset + 300
+    path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+    with pytest.raises(FileFormatError, match="damaged"):
+        decode(path, Game(CONFIG))
+    path.write_bytes(whole)
+    assert torch.equal(decode(path, Game(CONFIG)).critic.parameters, Game(CONFIG).start().critic.parameters)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', "[" * 100_000, '{"version": 2, "config": {}}', "NaN"])
+def test_bad_config_files(text, tmp_path):
+    """A damaged or newer config.json is refused."""
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(FileFormatError, match=r"config\.json"):
+        runs.read(tmp_path)
+
+
+def test_damaged_metrics_name_the_line(finished, tmp_path):
+    """A line that is no record is named; only the last, unfinished one may be torn."""
+    for name in ("config.json", "samples.npz"):
+        (tmp_path / name).write_bytes((finished / name).read_bytes())
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 0}\n{"st\n')
+    with pytest.raises(FileFormatError, match=r"metrics\.jsonl, line 2"):
+        runs.read(tmp_path)
+
+
+def test_figures_and_report(finished):
+    """The figures hold what the run measured, and the report is one document that names its seeds and source."""
+    run = runs.read(finished)
+    figure = report.distance_figure(run)
+    assert len(figure.axes) == 1  # wgan-gp's critic estimates W1 itself
+    line = figure.axes[0].lines[0]
+    assert line.get_ydata()[-1] == pytest.approx(np.mean(run.records[-1]["w1"]))
+    assert len(report.samples_figure(run).axes) == 2
+    assert report.modes_figure(run).axes[0].lines[0].get_xdata()[-1] == 8
+    page = report.report(run, "finished").render()
+    assert "Gulrajani" in page
+    assert page.count("<img") == 3
+
+
+def test_report_in_other_units(tmp_path):
+    """A critic that measures something else than W1 gets a panel of its own; one dimension gets histograms."""
+    config = Config(recipe="fgan-kl", data="mixture1d", steps=1, hidden=(4,), batch=8)
+    list(runs.run(config, tmp_path / "run"))
+    run = runs.read(tmp_path / "run")
+    axes = report.distance_figure(run).axes
+    assert [a.get_ylabel() for a in axes] == ["W₁, in units of the data", "kl, in nats"]
+    assert len(report.samples_figure(run).axes[0].patches) > 0
+
+
+def test_command_line(tmp_path, capsys):
+    """Train, go on, sample, report; nothing is overwritten without --force."""
+    out, page, points = tmp_path / "run", tmp_path / "r.html", tmp_path / "s.npy"
+    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
+    assert capsys.readouterr().out.startswith("seed")
+    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
+    assert run_app(app, ["sample", str(out), "-n", "7", "--out", str(points)]) == 0
+    assert np.load(points, allow_pickle=False).shape == (2, 7, 2)
+    assert run_app(app, ["report", str(out), "--out", str(page)]) == 0
+    assert page.read_text().startswith("<!")
+    assert run_app(app, ["report", str(out), "--out", str(page)]) == 5
+    assert run_app(app, ["report", str(out), "--out", str(page), "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "message"),
+    [
+        (["train", "--recipe", "wgan_gp", "--out", "run"], 3, "Did you mean 'wgan-gp'"),
+        (["train", "--lr", "nan", "--out", "run"], 3, "lr must be"),
+        (["train", "--steps", "0", "--out", "run"], 3, "steps must be"),
+        (["train", "--seeds", "0", "--out", "run"], 3, "seeds must be"),
+        (["train", "--steps", "many", "--out", "run"], 2, "many"),
+        (["train", "--lr", "1e30", "--steps", "9", "--hidden", "4", "--out", "run"], 4, "diverged"),
+        (["report", "nowhere", "--out", "r.html"], 3, "no config.json"),
+        (["sample", "nowhere", "--out", "s.npy"], 3, "no config.json"),
+        (["train"], 2, "--out"),
+    ],
+)
+def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
+    """Errors are one line on standard error and the contract's exit code."""
+    monkeypatch.chdir(tmp_path)
+    assert run_app(app, argv) == code
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_force_starts_over_but_only_runs(tmp_path, capsys):
+    """--force removes a run of another configuration, never a folder that is not a run."""
+    out = tmp_path / "run"
+    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
+    other = [*OPTIONS, "--lr", "0.01", "--out", str(out)]
+    assert run_app(app, ["train", *other]) == 3
+    assert run_app(app, ["train", *other, "--force"]) == 0
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("")
+    assert run_app(app, ["train", *OPTIONS, "--out", str(foreign), "--force"]) == 3
+    assert (foreign / "thesis.tex").exists()

@@ -38,9 +38,7 @@ def compare(
     json_: Annotated[Path | None, Parameter(name="--json", help="Write every number here, as JSON.")] = None,
     fail_on: Annotated[
         list[str] | None,
-        Parameter(
-            negative=(), help="Exit 1 if it holds: 'w1(age)>0.5' (a column; * is any), 'w2>3' (joint). Repeatable."
-        ),
+        Parameter(negative=(), help="Exit 1 if it holds: 'w1(age)>0.5' (a column, * is any) or 'w2>3' (joint)."),
     ] = None,
     columns: Columns = None,
     delimiter: Delimiter = None,
@@ -60,7 +58,7 @@ def compare(
     from divergences import report as html
     from divergences.files import read_table
     from divergences.samples import compare as compare_tables
-    from divergences.samples.compare import matched
+    from divergences.samples.tables import matched
     from divergences.saving import check_free
 
     for path in (report, json_):
@@ -115,7 +113,7 @@ def distance(
     """
     from divergences._checks import points
     from divergences.files import read_table
-    from divergences.samples.compare import matched
+    from divergences.samples.tables import matched
 
     if solver is not None and distance not in ("w1", "w2"):
         raise UsageError(f"--solver applies to w1 and w2; got --distance {distance}. Leave it out.")

@@ -1,10 +1,10 @@
 """Numbers between samples: each is a float or an `Estimate`; `compare` computes them all."""
 
-from divergences.samples.compare import compare
 from divergences.samples.comparison import ColumnComparison, Comparison, JointComparison
 from divergences.samples.energy import energy_distance
-from divergences.samples.estimate import estimate
+from divergences.samples.histogram import estimate
 from divergences.samples.kernels import Gaussian, mmd
+from divergences.samples.tables import compare
 
 __all__ = [
     "ColumnComparison",

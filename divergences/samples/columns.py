@@ -8,7 +8,7 @@ import numpy as np
 
 from divergences._results import Estimate, Interval
 from divergences.samples.comparison import ColumnComparison
-from divergences.samples.estimate import estimate
+from divergences.samples.histogram import estimate
 from divergences.samples.permutation import benjamini_hochberg, labels, null_95, pvalue
 
 

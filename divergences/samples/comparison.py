@@ -67,8 +67,8 @@ class JointComparison:
         name: of the distance.
         value: its value; for w2 the root of `cost`.
         cost, lower, upper: for w1 and w2: the transport cost, in units of d^p, with its certified bracket.
-        standard_error: of the value under repeated sampling, by the influence function; it means little where the
-            value is near `null_95`. None where only `confidence_interval` is known.
+        standard_error: of the value under repeated sampling, by the influence function, the standardisation taken
+            as fixed; it means little where the value is near `null_95`. None where only `confidence_interval` is known.
         confidence_interval: 95%; for sliced_w2 over the random directions only.
         pvalue, permutations: (1 + hits) / (1 + permutations).
         null_95: the 95% quantile among permutations: what two samples of one law would reach.

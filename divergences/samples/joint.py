@@ -33,6 +33,7 @@ class Pooled:
     points: np.ndarray
     n: int
     unit: str
+    permutations: int
 
     @property
     def m(self) -> int:
@@ -44,17 +45,17 @@ class Pooled:
         return self.points[label], self.points[~label]
 
     def solves(self, cost: float = 1.0) -> int:
-        """How many permutations to re-solve when one costs `cost` exact solves."""
-        return int(np.clip(PAIRS / (cost * self.n * self.m), FEWEST, MOST))
+        """How many permutations to re-solve when one costs `cost` exact solves: never more than were asked for."""
+        return min(self.permutations, int(np.clip(PAIRS / (cost * self.n * self.m), FEWEST, MOST)))
 
 
 def compare_jointly(
-    pooled: Pooled, permutations: int, rng: np.random.Generator, progress: Progress
+    pooled: Pooled, rng: np.random.Generator, progress: Progress
 ) -> tuple[dict[str, JointComparison], Any]:
     """All joint distances by name, and the optimal plan of W₂."""
     progress("energy and mmd", 0.0)
-    quadratic = [energy(pooled, permutations, rng)]
-    quadratic += [kernel_mmd(pooled, permutations, rng)] if min(pooled.n, pooled.m) >= 2 else []
+    quadratic = [energy(pooled, rng)]
+    quadratic += [kernel_mmd(pooled, rng)] if min(pooled.n, pooled.m) >= 2 else []
     w1, _ = transported(pooled, 1, rng, progress)
     w2, plan = transported(pooled, 2, rng, progress)
     found = [w1, w2, sinkhorn(pooled, rng, progress), sliced(pooled, rng, progress), *quadratic]
@@ -155,7 +156,7 @@ def sliced(pooled: Pooled, rng: np.random.Generator, progress: Progress) -> Join
     )
 
 
-def energy(pooled: Pooled, permutations: int, rng: np.random.Generator) -> JointComparison:
+def energy(pooled: Pooled, rng: np.random.Generator) -> JointComparison:
     """Energy distance: −wᵀ D w with w = 1/n on the reference and −1/m on the current rows."""
     matrix = distances(pooled.points, pooled.points)
     n, m = pooled.n, pooled.m
@@ -164,7 +165,7 @@ def energy(pooled: Pooled, permutations: int, rng: np.random.Generator) -> Joint
         weight = label / n - ~label / m
         return np.maximum(-((weight @ matrix) * weight).sum(axis=1), 0.0)
 
-    values = _batched(statistic, labels(n, m, permutations, rng))
+    values = _batched(statistic, labels(n, m, pooled.permutations, rng))
     towards_x, towards_y = matrix[:, :n].mean(axis=1), matrix[:, n:].mean(axis=1)
     influence = 2 * (towards_y - towards_x)  # at rows of x; its negative at rows of y
     error = sqrt(influence[:n].var() / n + influence[n:].var() / m)
@@ -179,7 +180,7 @@ def energy(pooled: Pooled, permutations: int, rng: np.random.Generator) -> Joint
     )
 
 
-def kernel_mmd(pooled: Pooled, permutations: int, rng: np.random.Generator) -> JointComparison:
+def kernel_mmd(pooled: Pooled, rng: np.random.Generator) -> JointComparison:
     """Unbiased MMD² with the Gaussian kernel; the bandwidth sees no labels, so that the test is exact."""
     bandwidth = median_distance(pooled.points)
     matrix = Gaussian(bandwidth)(pooled.points, pooled.points)
@@ -193,7 +194,7 @@ def kernel_mmd(pooled: Pooled, permutations: int, rng: np.random.Generator) -> J
         yy = rows.sum() - xx - 2 * xy
         return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
 
-    values = _batched(statistic, labels(n, m, permutations, rng))
+    values = _batched(statistic, labels(n, m, pooled.permutations, rng))
     own = np.arange(n + m) < n
     towards_x = matrix[:, :n].sum(axis=1) / np.where(own, n - 1, n)
     towards_y = matrix[:, n:].sum(axis=1) / np.where(own, m, m - 1)

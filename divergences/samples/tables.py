@@ -70,8 +70,8 @@ def compare(
         _representable(name, a, b)
         found.append(compare_column(name, a, b, shuffles, generator_))
     warnings += _doubts(found)
-    pooled, rows, left_out = _standardised(reference, current, generator_)
-    joint, plan = compare_jointly(pooled, permutations, generator_, report)
+    pooled, rows, left_out = _standardised(reference, current, permutations, generator_)
+    joint, plan = compare_jointly(pooled, generator_, report)
     return Comparison(
         columns=adjust(found),
         joint=joint,
@@ -168,7 +168,7 @@ def _doubts(found: list[Any]) -> list[str]:
 
 
 def _standardised(
-    reference: Table, current: Table, rng: np.random.Generator
+    reference: Table, current: Table, permutations: int, rng: np.random.Generator
 ) -> tuple[Pooled, tuple[np.ndarray, np.ndarray], list[str]]:
     """The complete rows of both tables, each column centred and scaled by the pooled rows."""
     warnings: list[str] = []
@@ -189,7 +189,8 @@ def _standardised(
     points -= points.mean(axis=0)
     spread = points.std(axis=0)
     points /= np.where(spread > 0, spread, 1.0)
-    return Pooled(points, len(x), "standard deviations of the pooled columns"), (rows[0], rows[1]), warnings
+    pooled = Pooled(points, len(x), "standard deviations of the pooled columns", permutations)
+    return pooled, (rows[0], rows[1]), warnings
 
 
 def _meta(reference: Table, current: Table, rng: Any, rows: tuple[Any, Any], nan_policy: str) -> dict[str, Any]:

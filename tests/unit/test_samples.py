@@ -1,0 +1,332 @@
+"""Estimators between samples, and the comparison of tables."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+from sklearn.datasets import load_breast_cancer
+
+from divergences import CATALOGUE
+from divergences.errors import DataError
+from divergences.files import Table
+from divergences.samples import Gaussian, JointComparison, compare, energy_distance, estimate, mmd, tables
+from divergences.samples.columns import Line
+from divergences.samples.histogram import bin_edges
+from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, transported
+from divergences.samples.permutation import benjamini_hochberg, labels, pvalue
+from divergences.transport import wasserstein
+
+
+def normals(n: int, m: int, shift: float, seed: int, d: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Two normal samples, the second shifted."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 1, (n, d)), rng.normal(shift, 1, (m, d))
+
+
+# ---------------------------------------------------------------------------------------------- energy and mmd
+
+
+def test_energy_distance_is_the_square_of_scipys():
+    """An oracle that shares no code."""
+    x, y = normals(40, 70, 0.7, 0)
+    assert float(energy_distance(x, y)) == pytest.approx(stats.energy_distance(x[:, 0], y[:, 0]) ** 2, rel=1e-12)
+
+
+def test_mmd_by_hand():
+    """All pairs written out; unbiased leaves the diagonal out."""
+    x, y = normals(5, 4, 0.7, 1, d=2)
+    k = lambda a, b: np.exp(-np.sum((a - b) ** 2) / (2 * 1.5**2))
+    xx = [k(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j]
+    yy = [k(a, b) for i, a in enumerate(y) for j, b in enumerate(y) if i != j]
+    xy = [k(a, b) for a in x for b in y]
+    assert float(mmd(x, y, Gaussian(1.5))) == pytest.approx(np.mean(xx) + np.mean(yy) - 2 * np.mean(xy), abs=1e-14)
+
+
+def test_mmd_takes_any_kernel_where_the_data_are():
+    """A linear kernel gives the squared distance of the means, corrected; it must not see centred data by mistake."""
+    x, y = np.array([[1.0], [3.0]]), np.array([[10.0], [10.0]])
+    assert float(mmd(x, y, lambda a, b: a @ b.T)) == pytest.approx(3 + 100 - 2 * 20)
+
+
+def test_mmd_bandwidth_survives_ties():
+    """More than half of the pairs coincide: the median positive distance takes over; all coincide: zero."""
+    x, y = np.zeros(20), np.array([0.0] * 18 + [1.0, 3.0])
+    assert float(mmd(x, y)) == pytest.approx(float(mmd(x, y, Gaussian(2.0))), abs=1e-15)
+    assert float(mmd(np.zeros(3), np.zeros(4))) == 0.0
+
+
+def test_what_the_distances_refuse():
+    """One point is too few for an unbiased mmd; dimensions must agree; NaN is named."""
+    with pytest.raises(DataError, match="needs n >= 2"):
+        mmd([1.0], [1.0, 2.0])
+    with pytest.raises(DataError, match="same number of columns"):
+        energy_distance(np.ones((3, 2)), np.ones((3, 3)))
+    with pytest.raises(DataError, match="1 NaN or infinite of 2"):
+        energy_distance([np.nan, 1.0], [1.0])
+    assert float(energy_distance([1.0], [3.0])) == 4.0
+
+
+# ---------------------------------------------------------------------------------------------------- estimate
+
+
+@pytest.mark.parametrize("name", ["kl", "js", "total_variation", "squared_hellinger"])
+def test_the_interval_covers_the_binned_divergence(name):
+    """Of 200 nominal 95% intervals for N(0,1) against N(0.5,1), n = 400, at least 88% hold the exact binned value."""
+    hits = 0
+    for seed in range(200):
+        x, y = normals(400, 400, 0.5, seed)
+        cut = np.concatenate([[-np.inf], bin_edges(x[:, 0], y[:, 0]), [np.inf]])
+        truth = float(CATALOGUE[name](np.diff(stats.norm.cdf(cut)), np.diff(stats.norm.cdf(cut - 0.5))))
+        interval = estimate(x, y, name, rng=seed).confidence_interval
+        assert interval is not None
+        hits += interval.low <= truth <= interval.high
+    assert hits >= 0.88 * 200
+
+
+def test_estimate_says_what_it_targets():
+    """Binning, empty bins, ties and tiny samples are in the notes; equality is inside the interval under the null."""
+    e = estimate([0.0] * 10 + [1.0] * 10, [5.0] * 10 + [6.0] * 10, "kl", rng=0, bins=10)
+    notes = " ".join(e.notes)
+    for words in ("lower bound", "empty on one side", "distinct values", "of the 10 bins", "only 20 values"):
+        assert words in notes
+    x, y = normals(300, 300, 0.0, 5)
+    e = estimate(x, y, "total_variation", rng=0)
+    assert e.confidence_interval is not None
+    assert e.confidence_interval.low == 0.0
+    assert "not to be told from two samples of one law" in e.notes
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_estimate_takes_every_name_and_stays_in_range(name):
+    """Bounded below by the value at equality, also for constant data."""
+    x, y = normals(50, 60, 0.3, 2)
+    least = float(CATALOGUE[name]([0.5, 0.5], [0.5, 0.5]))
+    assert estimate(x, y, name, rng=0).value >= least
+    assert estimate([1.0, 1.0], [1.0, 1.0], name, rng=0).value == pytest.approx(least, abs=1e-15)
+
+
+def test_estimate_is_repeatable_and_strict():
+    """The same seed gives the same bits; a typo is answered with the nearest name."""
+    x, y = normals(50, 60, 0.3, 3)
+    assert estimate(x, y, "js", rng=7) == estimate(x, y, "js", rng=7)
+    with pytest.raises(DataError, match="Did you mean 'jeffreys'"):
+        estimate(x, y, "jefreys")
+    with pytest.raises(DataError, match="method must be one of"):
+        estimate(x, y, "js", method="kde")
+    with pytest.raises(DataError, match="one variable"):
+        estimate(np.ones((3, 2)), np.ones((3, 2)), "js")
+    for bins in (0, -3, 10**9, 2.5):
+        with pytest.raises(DataError, match="bins must be"):
+            estimate(x, y, "js", bins=bins)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------------ permutations
+
+
+def test_permutation_pvalues_are_uniform_under_the_null():
+    """Of 200 comparisons of one law with itself, about 10% have p <= 0.1 (binomial 99.9% range)."""
+    hits = 0
+    for seed in range(200):
+        x, y = normals(20, 25, 0.0, seed)
+        line = Line.of(x[:, 0], y[:, 0])
+        w1 = np.concatenate([line.w1(b) for b in labels(20, 25, 99, np.random.default_rng(seed))])
+        hits += pvalue(w1) <= 0.1
+    low, high = stats.binom.ppf([0.0005, 0.9995], 200, 0.1)
+    assert low <= hits <= high
+
+
+def test_labels_keep_the_sizes_and_start_with_the_observed_ones():
+    """Every row has n True; the first is the data."""
+    rows = np.concatenate(list(labels(3, 5, 40, np.random.default_rng(0))))
+    assert rows.shape == (41, 8)
+    assert (rows.sum(axis=1) == 3).all()
+    assert rows[0].tolist() == [True] * 3 + [False] * 5
+    assert len(np.unique(rows, axis=0)) > 10
+
+
+def test_benjamini_hochberg_is_scipys():
+    """An oracle that shares no code."""
+    p = np.random.default_rng(0).uniform(size=30) ** 2
+    np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), rtol=1e-12)
+
+
+def test_one_column_by_the_line():
+    """W₁ is transport's, KS is SciPy's, ties included; the standard error is that of the spread over samples."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, 30).astype(float), rng.integers(1, 8, 40).astype(float)
+    line, observed = Line.of(x, y), np.arange(70)[None] < 30
+    assert line.w1(observed)[0] == pytest.approx(float(wasserstein(x, y).cost), rel=1e-12)
+    assert line.ks(observed)[0] == pytest.approx(float(next(iter(stats.ks_2samp(x, y)))), rel=1e-12)
+    values, errors = [], []
+    for seed in range(300):
+        x, y = normals(60, 90, 1.0, seed)
+        line = Line.of(x[:, 0], y[:, 0])
+        observed = np.arange(150)[None] < 60
+        values.append(line.w1(observed)[0])
+        errors.append(line.standard_error(observed))
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.12)
+
+
+# ----------------------------------------------------------------------------------------------------- compare
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    """Benign and malignant rows of the breast cancer table, four columns."""
+    data: Any = load_breast_cancer()
+    names = tuple(str(name) for name in data.feature_names[:4])
+    return tuple(Table(names, data.data[data.target == k][:, :4], f"{k}.csv") for k in (1, 0))
+
+
+@pytest.fixture(scope="module")
+def comparison(cancer):
+    """Their comparison, quick."""
+    return compare(*cancer, rng=0, permutations=19)
+
+
+def test_the_joint_numbers_are_those_of_the_public_functions(cancer, comparison):
+    """Standardised by the pooled rows, then each distance as anyone would call it."""
+    pooled = np.concatenate([table.values for table in cancer])
+    x, y = ((table.values - pooled.mean(axis=0)) / pooled.std(axis=0) for table in cancer)
+    joint = comparison.joint
+    for p in (1, 2):
+        assert joint[f"w{p}"].value == pytest.approx(float(wasserstein(x, y, p=p).distance), rel=1e-9)
+        assert joint[f"w{p}"].lower <= joint[f"w{p}"].cost <= joint[f"w{p}"].upper
+    assert joint["energy_distance"].value == pytest.approx(float(energy_distance(x, y)), rel=1e-9)
+    assert joint["mmd"].value == pytest.approx(float(mmd(x, y)), rel=1e-9)
+    assert all(entry.value > 2 * entry.null_95 for entry in joint.values())
+    assert all(entry.pvalue == 1 / (1 + entry.permutations) for entry in joint.values())
+
+
+def test_standard_errors_are_the_spread_over_samples():
+    """For laws that differ, the influence functions predict the spread of each distance over new samples."""
+    found: dict[str, list[JointComparison]] = {}
+    rng = np.random.default_rng(0)
+    for seed in range(80):
+        x, y = normals(50, 60, 1.5, seed, d=2)
+        pooled = Pooled(np.concatenate([x, y]), 50, "none", permutations=0)
+        entries = [energy(pooled, rng), kernel_mmd(pooled, rng), sinkhorn(pooled, rng, lambda stage, part: None)]
+        entries.append(transported(pooled, 2, rng, lambda stage, part: None)[0])
+        for entry in entries:
+            found.setdefault(entry.name, []).append(entry)
+    for name, entries in found.items():
+        spread = np.std([entry.value for entry in entries])
+        assert np.mean([entry.standard_error or np.nan for entry in entries]) == pytest.approx(spread, rel=0.25), name
+
+
+def test_columns_carry_direction_unit_and_adjustment(comparison):
+    """The mean shift is current − reference; w1_sd has no unit; adjusted p-values are not below the plain ones."""
+    radius = comparison.columns["mean radius"]
+    assert radius.mean_shift > 5
+    assert radius.w1 == pytest.approx(radius.mean_shift, rel=1e-6)  # malignant radii are larger everywhere
+    assert 1.4 < radius.w1_sd < 1.6
+    assert all(c.pvalue_adjusted >= c.pvalue for c in comparison.columns.values())
+
+
+def test_the_json_is_the_contracts(comparison):
+    """Valid without NaN, in the contract's layout."""
+    found = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
+    assert set(found) == {"columns", "joint", "warnings", "meta"}
+    needed = {"w1", "w1_sd", "ks", "js_distance", "total_variation", "pvalue", "pvalue_adjusted"}
+    assert needed <= set(found["columns"]["mean radius"])
+    assert {"cost", "lower", "upper"} <= set(found["joint"]["w1"])
+    assert "nonfinite" not in found["meta"]
+
+
+def test_what_is_not_finite_is_null_and_named(comparison):
+    """JSON has no NaN."""
+    from dataclasses import replace
+
+    entry = replace(comparison.joint["mmd"], null_95=float("nan"))
+    found = replace(comparison, joint={"mmd": entry}).to_dict()
+    assert found["joint"]["mmd"]["null_95"] is None
+    assert found["meta"]["nonfinite"] == ["/joint/mmd/null_95 = nan"]
+
+
+def test_the_same_seed_gives_the_same_numbers(cancer, comparison):
+    """To the bit; and the inputs are as they were."""
+    before = cancer[0].values.copy()
+    assert compare(*cancer, rng=0, permutations=19).to_dict() == comparison.to_dict()
+    np.testing.assert_array_equal(cancer[0].values, before)
+
+
+def test_one_shifted_column_among_thirty_stands_out():
+    """Enough permutations for adjustment: one real shift is found, and nearly nothing else."""
+    x, y = normals(80, 80, 0.0, 3, d=30)
+    y[:, 7] += 1.5
+    result = compare(x, y, rng=0, permutations=1)
+    flagged = [name for name, column in result.columns.items() if column.pvalue_adjusted <= 0.05]
+    assert flagged == ["column_8"]
+
+
+def test_one_law_is_not_found_to_differ():
+    """Two samples of one law: no column and no joint distance cries wolf at 5%."""
+    result = compare(*normals(40, 50, 0.0, 11, d=3), rng=0, permutations=39)
+    assert min(c.pvalue_adjusted for c in result.columns.values()) > 0.05
+    assert min(entry.pvalue for entry in result.joint.values()) > 0.05
+
+
+def test_constant_columns_and_offsets_are_harmless():
+    """A constant column is named and adds nothing; 1e8 + small spread keeps its digits."""
+    x, y = normals(30, 30, 1.0, 4)
+    constant = np.full((30, 1), 7.0)
+    wide = compare(np.hstack([x, constant]), np.hstack([y, constant]), rng=0, permutations=2)
+    plain = compare(x, y, rng=0, permutations=2)
+    far = compare(x + 1e8, y + 1e8, rng=0, permutations=2)
+    assert wide.columns["column_2"].w1 == 0.0
+    assert wide.columns["column_2"].pvalue == 1.0
+    assert any("'column_2' is constant" in warning for warning in wide.warnings)
+    assert wide.joint["w2"].value == pytest.approx(plain.joint["w2"].value, rel=1e-12)
+    assert far.joint["w2"].value == pytest.approx(plain.joint["w2"].value, rel=1e-6)
+    with pytest.raises(DataError, match="overflows"):
+        compare([1e308, -1e308], [1e308, 1.0], rng=0)
+
+
+def test_gaps_are_refused_or_left_out():
+    """By the policy, and told."""
+    x, y = normals(30, 30, 1.0, 4, d=2)
+    x[3, 1] = np.nan
+    with pytest.raises(DataError, match=r"1 of 30 values are missing, the first in row 4.*nan-policy"):
+        compare(x, y, rng=0)
+    result = compare(x, y, rng=0, permutations=2, nan_policy="omit")
+    assert (result.columns["column_1"].n, result.columns["column_2"].n) == (30, 29)
+    assert any("29 rows without gaps" in warning for warning in result.warnings)
+    x[3, 1] = np.inf
+    with pytest.raises(DataError, match="row 4 is inf"):
+        compare(x, y, nan_policy="omit")
+    x[:, 1] = np.nan
+    with pytest.raises(DataError, match="nothing left"):
+        compare(x, y, nan_policy="omit")
+
+
+def test_columns_are_matched_by_name():
+    """Order does not matter; a column without a partner is named; an array follows the names of a table."""
+    x, y = normals(20, 20, 0.5, 6, d=2)
+    a, b = Table(("u", "v"), x, "a.csv"), Table(("v", "u"), y[:, ::-1], "b.csv")
+    same = compare(a, Table(("u", "v"), y, "b.csv"), rng=0, permutations=2)
+    assert compare(a, b, rng=0, permutations=2).to_dict()["columns"] == same.to_dict()["columns"]
+    assert list(compare(a, y, rng=0, permutations=2).columns) == ["u", "v"]
+    with pytest.raises(DataError, match=r"only 'a\.csv' has 'u'; only 'b\.csv' has 'w'.*1 they share"):
+        compare(a, Table(("v", "w"), y, "b.csv"))
+    with pytest.raises(DataError, match="same columns"):
+        compare(x, y[:, :1])
+
+
+def test_frames_are_taken_through_arrow():
+    """Any frame of that protocol; text is refused by name."""
+    frame = pa.table({"a": [1.0, 2.0, 3.0], "b": [0, 1, 0]})
+    assert list(compare(frame, frame, rng=0, permutations=2).columns) == ["a", "b"]
+    with pytest.raises(DataError, match="column 'who' must hold numbers"):
+        compare(pa.table({"who": ["x"]}), frame)
+
+
+def test_large_tables_are_thinned_and_say_so(monkeypatch):
+    """The joint distances use random rows; the columns use all."""
+    monkeypatch.setattr(tables, "JOINT_ROWS", 25)
+    result = compare(*normals(40, 20, 0.5, 6, d=2), rng=0, permutations=2)
+    assert result.columns["column_1"].n == 40
+    assert result.meta["reference"]["joint_rows"] == 25
+    assert any("25 random rows of 40" in warning for warning in result.warnings)

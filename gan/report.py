@@ -26,21 +26,23 @@ def distance_figure(run: Run) -> Figure:
     """
     measures = RECIPES[run.config.recipe].measures
     together = measures == "W1"
-    figure = Figure(figsize=(7.6, 3.4), layout="constrained")
+    figure = Figure(figsize=(7.6, 3.8), layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(1, 1 if together else 2)))
     steps = _column(run, "step")
     left, right = panels[0], panels[-1]
     _band(left, steps, _column(run, "w1"), TRUE, "true W₁ to the target")
-    # The certified bracket of the mean over seeds is the mean of the seeds' brackets; it is thinner than the line.
+    # The mean over seeds lies between the means of the seeds' bounds, which are closer than a line is wide.
     lower, upper = (_column(run, name).mean(1) for name in ("w1_lower", "w1_upper"))
-    left.fill_between(steps, lower, upper, color="black", linewidth=0.5, label="its certified bracket")
-    left.axhline(_column(run, "floor").mean(), color=FLOOR, linestyle=":", label="floor: a perfect generator")
-    _band(right, steps, _column(run, "estimate"), BELIEVED, f"the critic's estimate of {measures}")
+    width = float((upper - lower).max())
+    left.fill_between(steps, lower, upper, color="black", linewidth=0.6, label=f"certified bracket, width {width:.0e}")
+    left.axhline(_column(run, "floor").mean(), color=FLOOR, linestyle=":", label="floor: a perfect generator's W₁")
+    _band(right, steps, _column(run, "estimate"), BELIEVED, f"critic's estimate of {measures}")
     left.set_ylabel("W₁, in units of the data")
     if not together:
         right.set_ylabel(f"{measures}, in nats" if "W1" not in measures else measures)
     for axes in panels:
         _finish(axes)
+    figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     return figure
 
 
@@ -50,7 +52,7 @@ def samples_figure(run: Run) -> Figure:
     seeds = tuple(run.config.seeds)[:SHOWN]
     count = run.samples.shape[1]
     real = data.sample(torch.tensor([0]), Stream.REFERENCE, 0, count)[0].numpy()
-    figure = Figure(figsize=(1.9 * len(seeds) + 0.5, 2.4), layout="constrained")
+    figure = Figure(figsize=(1.9 * len(seeds) + 0.5, 2.9), layout="constrained")
     grid = figure.subplots(1, len(seeds), squeeze=False, sharex=True, sharey=True)
     for axes, seed, fake in zip(grid[0], seeds, run.samples, strict=False):
         if data.dimension == 1:
@@ -81,6 +83,7 @@ def modes_figure(run: Run) -> Figure:
     axes.set_ylim(0, 1.05 * total)
     axes.set_ylabel("modes covered")
     _finish(axes)
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
     return figure
 
 
@@ -153,4 +156,3 @@ def _band(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label:
 def _finish(axes: Axes) -> None:
     axes.set_xlabel("steps of the generator")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)

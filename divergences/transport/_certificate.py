@@ -127,7 +127,8 @@ def round_to_marginals(problem: Problem, plan: Plan) -> Plan:
 
 def _shrink(wanted: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Factors of at most one that take `present` down to `wanted`."""
-    return np.divide(wanted, present, out=np.ones_like(wanted), where=present > wanted)
+    factors = np.ones(len(wanted), dtype=wanted.dtype)
+    return np.divide(wanted, present, out=factors, where=present > wanted)
 
 
 def _filling(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -150,8 +151,40 @@ def primal_bound(problem: Problem, plan: Plan) -> float:
     else:
         value, radius = dot(plan.data, problem.cost_at(plan.row, plan.col))
     radius += problem.relative_error * abs(value) * (1 + 2.0**-40) + problem.absolute_error * problem.mass * 2
-    radius += residual(problem, plan) * problem.worst + problem.mass_slack * abs(value) * 2
+    radius += repair_cost(problem, plan) + problem.mass_slack * abs(value) * 2
     return above(value, radius)
+
+
+def repair_cost(problem: Problem, plan: Plan) -> float:
+    """A bound on what it costs to turn `plan` into an exactly feasible one; 0 if it already is.
+
+    In real arithmetic rows and columns are scaled down to their masses, which lowers the cost (counted from the least
+    cost), and the deficits are coupled. The coupling follows the plan, so that it costs about as much per unit; only
+    its own error, of second order, is charged at the worst cost.
+    """
+    off = residual(problem, plan)
+    if off == 0:
+        return 0.0
+    if isinstance(plan, np.ndarray):
+        return off * problem.worst
+    a, b = (v.astype(EXTENDED) for v in (problem.a, problem.b))
+    mean = (a.sum() + b.sum()) / 2
+    a, b = a * (mean / a.sum()), b * (mean / b.sum())
+    rows, columns, _ = marginals(plan)
+    data = plan.data * _shrink(a, rows)[plan.row]
+    scaled = coo_array((data, (plan.row, plan.col)), shape=plan.shape)
+    columns = marginals(scaled)[1]
+    scaled = coo_array((data * _shrink(b, columns)[plan.col], (plan.row, plan.col)), shape=plan.shape)
+    rows, columns, error = marginals(scaled)
+    partner = np.full(len(b), len(a))
+    np.minimum.at(partner, plan.col, plan.row)
+    order = np.argsort(partner, kind="stable")
+    i, j, mass = _filling((a - rows).astype(np.float64), (b - columns)[order].astype(np.float64))
+    low = 0.0 if problem.nonnegative else float(problem.cost.min())
+    spent = float(np.sum(mass * (problem.cost_at(i, order[j]) - low))) + abs(low) * off
+    count = len(a) + len(b) + len(data)
+    second_order = error + problem.mass * EXTENDED_UNIT * (16 + 2 * np.log2(count)) + off * count * UNIT
+    return spent * (1 + 2.0**-20) + min(second_order, 2 * off) * problem.worst
 
 
 def feasible_potentials(problem: Problem, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -34,6 +34,21 @@ def staircase(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
     return rows[: n + m - 1], columns[: n + m - 1], np.maximum(mass, 0.0)
 
 
+def whole_masses(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Masses of one total whose sums are exact if possible, and the unit (u, v): t of them stands for t / u * v.
+
+    Uniform masses become whole numbers; others keep their bits where their totals agree to rounding.
+    """
+    n, m = len(a), len(b)
+    if np.all(a == a[0]) and np.all(b == b[0]) and n * m < 2**52:
+        return np.full(n, float(m)), np.full(m, float(n)), (float(m), float(a[0]))
+    scale = 2.0 ** np.frexp(np.sum(a))[1]
+    a, b = a / scale, b / scale
+    if abs(total(np.concatenate([a, -b]))[0]) > 2.0**-51:
+        b = b * (total(a)[0] / total(b)[0])
+    return a, b, (1.0, scale)
+
+
 def _rescaled(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """B with the total of a, untouched where the totals agree exactly."""
     difference = total(np.concatenate([a, -b]))[0]

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from divergences import _checks as check
 from divergences.transport._problem import Problem
 from divergences.transport._solution import Solution
+from divergences.transport._staircase import whole_masses
 
 _BACKENDS = ("PYTORCH", "JAX", "CUPY", "TENSORFLOW")
 # Where the plain run leaves slack, costs above these multiples of the largest row or column minimum are cut off.
@@ -49,7 +50,7 @@ class Exact:
         rows, columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
         whole = problem.shape == (len(rows), len(columns))
         cost = problem.cost if whole else problem.cost[np.ix_(rows, columns)]
-        a, b = _balanced(problem.a[rows], problem.b[columns])
+        a, b, unit = whole_masses(problem.a[rows], problem.b[columns])
         runs = []
         for cut in _cuts(cost):
             runs.append(_simplex(a, b, cost, cut, self.max_iterations))
@@ -57,7 +58,7 @@ class Exact:
                 break
         best = min(runs, key=lambda run: run.slack)
         i, j = best.plan.nonzero()
-        mass = best.plan[i, j] * (problem.mass / float(np.sum(a)))
+        mass = best.plan[i, j] / unit[0] * unit[1]
         plan = coo_array((mass, (rows[i], columns[j])), shape=problem.shape)
         f, g = np.full(len(problem.a), -np.inf), np.full(len(problem.b), -np.inf)
         f[rows], g[columns] = best.f, best.g
@@ -99,16 +100,6 @@ def _cuts(cost: np.ndarray) -> list[float]:
     must = max(float(cost.min(axis=1).max()), float(cost.min(axis=0).max())) - low
     high = float(cost.max())
     return [high, *(low + must * factor for factor in _CUTS if 0 < must * factor < high - low)]
-
-
-def _balanced(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Masses that POT adds up exactly: whole numbers where there are some, else one total near one."""
-    n, m = len(a), len(b)
-    if np.all(a == a[0]) and np.all(b == b[0]) and n * m < 2**52:
-        return np.full(n, float(m)), np.full(m, float(n))
-    if all(np.all(np.rint(v) == v) for v in (a, b)) and np.sum(a) == np.sum(b) < 2**52:
-        return a, b
-    return a * (1 / np.sum(a)), b * (1 / np.sum(b))
 
 
 @cache

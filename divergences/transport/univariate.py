@@ -8,7 +8,7 @@ from divergences.errors import DataError
 from divergences.transport._problem import Problem
 from divergences.transport._rounding import EXTENDED, EXTENDED_UNIT, extended_cumulative
 from divergences.transport._solution import Solution, sparse_plan
-from divergences.transport._staircase import staircase
+from divergences.transport._staircase import staircase, whole_masses
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Univariate:
         if problem.x is None or problem.y is None or problem.x.shape[1] != 1:
             raise DataError("Univariate needs one-dimensional points x and y. Use Exact() for anything else.")
         x_order, y_order = (np.argsort(v[:, 0], kind="stable") for v in (problem.x, problem.y))
-        a, b = _levelled(problem.a[x_order], problem.b[y_order])
+        a, b, unit = whole_masses(problem.a[x_order], problem.b[y_order])
         rows, columns, mass = staircase(a, b)
-        mass = mass * (problem.mass / np.sum(a)) if a is not problem.a else mass
+        mass = mass / unit[0] * unit[1]
         f, g = _potentials(problem.x[x_order, 0], problem.y[y_order, 0], rows, columns, problem.power)
         plan = sparse_plan(x_order[rows], y_order[columns], mass, problem.shape)
         unsorted = np.empty_like(f), np.empty_like(g)
@@ -67,11 +67,3 @@ def _lowered(values: np.ndarray, error: float) -> np.ndarray:
     """float64 values at most `values` - `error`."""
     margin = error + 4 * EXTENDED_UNIT * np.max(np.abs(values))
     return np.nextafter((values - margin).astype(np.float64), -np.inf)
-
-
-def _levelled(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The masses; where both are uniform as whole numbers, whose running sums are exact."""
-    n, m = len(a), len(b)
-    if np.all(a == a[0]) and np.all(b == b[0]) and n * m < 2**52:
-        return np.full(n, float(m)), np.full(m, float(n))
-    return a, b

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from divergences.console import DIFFER, DONE, UsageError, progress_bar, run, say
 from divergences.rules import check_columns, fired, parse_rule
@@ -26,7 +27,10 @@ Files = Annotated[Path, Parameter(help="A .csv, .tsv, .npy, .npz or .parquet fil
 Columns = Annotated[str | None, Parameter(help="The columns to compare, as a,b,c; default all.")]
 Delimiter = Annotated[str | None, Parameter(help="Of text files; default a comma, in .tsv a tab.")]
 NanPolicy = Annotated[Literal["raise", "omit"], Parameter(help="What to do with missing values.")]
-Seed = Annotated[int, Parameter(help="Of everything random: the same seed gives the same numbers.")]
+Seed = Annotated[
+    int,
+    Parameter(validator=Number(gte=0, lt=2**63), help="The same seed gives the same numbers."),
+]
 
 
 @app.command
@@ -44,7 +48,7 @@ def compare(
     delimiter: Delimiter = None,
     nan_policy: NanPolicy = "raise",
     seed: Seed = 0,
-    permutations: Annotated[int, Parameter(help="Shuffles behind each p-value.")] = 199,
+    permutations: Annotated[int, Parameter(validator=Number(gte=1), help="Shuffles behind each p-value.")] = 199,
     format_: Annotated[
         Literal["table", "json", "csv"], Parameter(name="--format", help="Of standard output.")
     ] = "table",

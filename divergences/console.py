@@ -23,6 +23,7 @@ def run(app: App, argv: Sequence[str] | None = None) -> int:
     """Run `app` on `argv` (default: the command line) and return its exit code; errors are one line on stderr."""
     tokens = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in tokens
+    app.suppress_keyboard_interrupt = False  # an interrupt is explained like any other end
     try:
         code = app(
             [token for token in tokens if token != "--debug"],  # noqa: S105

@@ -164,7 +164,7 @@ def joint_distances(comparison: Comparison) -> Figure:
         place = {"xytext": (7, 0), "textcoords": "offset points", "va": "center", "fontsize": 8, "color": FAINT}
         axes.annotate(f"{entry.value:.3g}", (ratio, k), **place)
     axes.set_yticks(range(len(entries)), [NAMES[entry.name] for entry in entries])
-    axes.set_ylim(len(entries) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(entries)) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(LEAST / 2, 2 * max([*ratios, 1.0]))

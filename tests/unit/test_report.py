@@ -1,0 +1,186 @@
+"""Reports: safe with any name, complete in one file, written whole or not at all."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from divergences.files import Table
+from divergences.report import Report, Section, comparison_report, number, picture, plain, table, text, verdict
+from divergences.report.pictures import label
+from divergences.samples import Comparison, compare
+from divergences.saving import write_atomically
+from divergences.wording import spreadsheet
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</style><img src=x onerror=alert(1)>",
+    "$x^{$ and $\\frac{$",
+    "[red]not markup[/red]",
+    "\x1b[31mescape\x1b]0;title\x07",
+    "two\nlines\r\nand\ttabs",
+    "n" * 300,
+    "emoji 😀 and 漢字 and \u202e reversed",
+    "=cmd|' /C calc'!A0",
+    "{{ 7 * 7 }}{% raw %}",
+    "_leading and & ampersand \"quoted\" 'single'",
+    "NUL\x00and\x9fcontrol",
+]
+
+
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "nav", "ol", "li", "a", "section"),
+    *("figure", "img", "figcaption", "div", "table", "thead", "tr", "th", "tbody", "td"),
+}
+
+
+class Tags(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember it."""
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Remember it."""
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Comparison:
+    """A comparison whose columns and files have hostile names."""
+    rng = np.random.default_rng(0)
+    names = tuple(HOSTILE)
+    x, y = (Table(names, rng.normal(k, 1, (12, len(names))), f"<b>{k}\x1b.csv") for k in (0, 1))
+    return compare(x, y, rng=0, permutations=1)
+
+
+def test_hostile_names_are_text_everywhere(hostile):
+    """No tag, script, style or handler comes from a name; no control character survives."""
+    page = Report("<script>", comparison_report(hostile), lead=HOSTILE[1]).render()
+    tags = Tags(page)
+    assert {tag for tag, _ in tags.tags} <= TAGS
+    assert not any(name.startswith("on") for _, attributes in tags.tags for name in attributes)
+    assert "<script>alert(1)</script>" in tags.text
+    assert "{{ 7 * 7 }}" in tags.text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", page)
+
+
+def test_the_page_asks_nothing_of_anyone(hostile):
+    """The policy forbids everything but inline style and data images, and the page needs nothing else."""
+    page = Report("report", comparison_report(hostile)).render()
+    tags = Tags(page).tags
+    policy = next(a["content"] for tag, a in tags if tag == "meta" and "content" in a and "http-equiv" in a)
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    links = [a[name] for _, a in tags for name in ("src", "href") if name in a]
+    assert links
+    assert all(str(link).startswith(("data:image/svg+xml;base64,", "#")) for link in links)
+    assert all(a.get("alt") for tag, a in tags if tag == "img")
+    assert "url(" not in page
+    assert len(page) < 1_000_000
+
+
+def test_pictures_are_well_formed_and_the_same_each_time(hostile):
+    """SVG that parses, without scripts, and equal bytes for equal data."""
+    first, second = comparison_report(hostile), comparison_report(hostile)
+    assert first == second
+    pictures = [block for section in first for block in section.blocks if block.kind == "picture"]
+    assert len(pictures) == 4
+    for block in pictures:
+        svg = base64.b64decode(getattr(block, "source").split(",", 1)[1])  # noqa: B009
+        names = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}  # noqa: S314
+        assert "path" in names
+        assert not names & {"script", "foreignObject", "image"}
+
+
+def test_labels_are_drawn_letter_by_letter():
+    """What the font lacks is a box, so that no warning and no markup appears."""
+    assert label("a 漢") == "a □"
+    assert label("$x^{$") == "$x^{$"
+    assert len(label("n" * 300)) == 28
+
+
+def test_the_verdict_says_whether_where_and_by_how_much(hostile):
+    """Different laws are told apart, one law is not."""
+    rng = np.random.default_rng(1)
+    names = ("steady", "moved")
+    x, y = rng.normal(0, 1, (60, 2)), rng.normal([0, 2], 1, (60, 2))
+    told = verdict(compare(Table(names, x, "x"), Table(names, y, "y"), rng=0, permutations=19))
+    assert told.startswith("Reference and current differ: 1 of 2 columns")
+    assert "largest difference is in moved" in told
+    same = compare(Table(names, x[:30], "x"), Table(names, x[30:], "y"), rng=0, permutations=19)
+    assert verdict(same).startswith("No difference was found")
+
+
+def test_a_constant_column_and_one_row_can_be_drawn():
+    """The pictures of degenerate data are dull, not errors."""
+    x = Table(("constant", "b"), np.array([[1.0, 2.0], [1.0, 3.0]]), "x")
+    y = Table(("constant", "b"), np.array([[1.0, 5.0], [1.0, 3.0]]), "y")
+    assert len(comparison_report(compare(x, y, rng=0, permutations=1))) == 5
+    same = Table(("b",), np.array([[1.0], [1.0]]), "x")
+    assert len(comparison_report(compare(same, same, rng=0, permutations=1))) == 5
+    single = Table(("b",), np.array([[1.0]]), "x")
+    assert len(comparison_report(compare(single, same, rng=0, permutations=1))) == 5
+
+
+def test_tables_align_numbers_and_write_what_is_unknown():
+    """Floats to four digits, None and NaN as a dash, infinity as its sign."""
+    block = table(["name", "value"], [["a", 1.23456], ["b", None], ["c", float("inf")]], caption="c")
+    assert [row[1].content for row in block.rows] == ["1.235", "–", "∞"]
+    assert [cell.numeric for cell in block.header] == [False, True]
+    page = Report("t", [Section("s", [block, text("hello"), picture(Figure(), "alt", "caption")])]).render()
+    assert '<td class="n">1.235</td>' in page
+
+
+def test_wording():
+    """One line, no control characters; spreadsheets do not compute names."""
+    assert plain("a\nb\x00c\x1b[0m") == "a bc[0m"
+    assert len(plain("x" * 300)) == 60
+    assert number(-1.5) == "−1.5"
+    assert number(1234567) == "1,234,567"
+    assert number(123456.7) == "123457"
+    for start in "=+-@":
+        assert spreadsheet(f"{start}x") == f"'{start}x"
+
+
+def test_saving_is_atomic_and_refuses_to_overwrite(tmp_path):
+    """The old file stays until the new one is whole; leftovers are removed; modes are the usual ones."""
+    path = tmp_path / "r.html"
+    report = Report("first", [])
+    assert report.save(path) == path
+    with pytest.raises(FileExistsError, match="--force"):
+        Report("second", []).save(path)
+    assert "first" in path.read_text()
+    Report("second", []).save(path, force=True)
+    assert "second" in path.read_text()
+    with pytest.raises(FileNotFoundError):
+        report.save(tmp_path / "nowhere" / "r.html")
+    with pytest.raises(IsADirectoryError):
+        report.save(tmp_path, force=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    """As when the disk is full at the last moment."""
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new", force=True)
+    assert path.read_text() == "old"
+    assert [p.name for p in Path(tmp_path).iterdir()] == ["a.txt"]

@@ -65,11 +65,11 @@ def test_penalty_of_a_known_slope():
 
 
 def penalty_error(penalty):
-    """|x|^2/2 has slope |x|: the penalty at (0, 3.5) and (0, 0) is the mean of (|x| - 1)^2."""
+    """|x|^2/2 has slope |x|: the penalty at (0, 3.5) and (0.3, 0.4) is the mean of (|x| - 1)^2."""
     critic = lambda x: x.square().sum(-1) / 2
-    real, fake = torch.tensor([[[0.0, 2.0], [0.0, 0.0]]]), torch.tensor([[[0.0, 4.0], [0.0, 0.0]]])
+    real, fake = torch.tensor([[[0.0, 2.0], [0.3, 0.4]]]), torch.tensor([[[0.0, 4.0], [0.3, 0.4]]])
     u = torch.tensor([[[0.25], [0.5]]])
-    return abs(float(penalty(critic, real, fake, u)) - (2.5**2 + 1) / 2)
+    return abs(penalty(critic, real, fake, u).item() - (2.5**2 + 0.5**2) / 2)
 
 
 def test_penalty_is_two_sided_per_sample_and_between():

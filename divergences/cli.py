@@ -79,7 +79,7 @@ def compare(
         html.write_atomically(json_, document, force=force)
     if report is not None:
         title = f"{ref.name} against {cur.name}"
-        html.Report(title, html.comparison_report(result), lead=html.verdict(result)).save(report, force=force)
+        html.Report(title, html.comparison_report(result), lead=_size(result)).save(report, force=force)
     if format_ == "table":
         _print_comparison(result)
     else:
@@ -225,6 +225,11 @@ def _print_comparison(result: Any) -> None:
         ["jointly", "value", "standard_error", "null_95", "pvalue", "cost", "upper - lower"],
         [[e.name, e.value, e.standard_error, e.null_95, e.pvalue, *_proof(e)] for e in result.joint.values()],
     )
+
+
+def _size(result: Any) -> str:
+    x, y = result.reference.values, result.current.values
+    return f"{len(x):,} reference rows, {len(y):,} current rows, {x.shape[1]} columns."
 
 
 def _proof(entry: Any) -> list[str]:

@@ -54,6 +54,7 @@ def read_table(
 
     """
     source = os.fspath(path)
+    _require_file(source)
     suffix = Path(source).suffix.lower()
     if suffix not in SUFFIXES:
         raise FileFormatError(f"{show(source)} must end in one of {', '.join(SUFFIXES)}; got {suffix!r}.")
@@ -73,12 +74,15 @@ def read_table(
         raise DataError(f"{show(source)} does not fit into memory.") from None
 
 
-def _read_bytes(source: str, max_bytes: int) -> bytes:
+def _require_file(source: str) -> None:
     mode = os.stat(source).st_mode  # before opening: opening a pipe would wait for a writer
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file in it", source)
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "this is a pipe or device; save its content to a regular file first", source)
+
+
+def _read_bytes(source: str, max_bytes: int) -> bytes:
     with open(source, "rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:

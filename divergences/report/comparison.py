@@ -67,14 +67,13 @@ def _short(comparison: Comparison) -> Section:
 
 
 def _columns(comparison: Comparison) -> Section:
-    header = ["column", "W₁", "W₁ in sd", "95% null", "KS", "JS distance", "TV", "TV interval", "mean shift"]
-    header += ["p", "p adjusted"]
+    header = ["column", "W₁", "W₁ in sd", "95% null", "KS", "JS distance", "TV", "TV, 95%", "mean shift", "p"]
     rows = []
     for c in pictures.by_effect(comparison):
         low, high = c.total_variation.confidence_interval or (None, None)
         numbers = [c.w1, c.w1_sd, c.null_95, c.ks, c.js_distance.value, c.total_variation.value]
-        interval = f"{number(low, 2)} to {number(high, 2)}"
-        rows.append([c.name, *numbers, interval, c.mean_shift, c.pvalue, c.pvalue_adjusted])
+        interval = f"{number(low, 2)}–{number(high, 2)}"
+        rows.append([c.name, *numbers, interval, c.mean_shift, c.pvalue_adjusted])
     shown = min(pictures.PANELS, len(rows))
     return Section(
         "Column by column",

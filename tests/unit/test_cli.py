@@ -126,7 +126,8 @@ def test_rules_take_any_column_name():
     ("argv", "code", "message"),
     [
         (("compare", "ref.csv", "missing.csv"), 5, "'missing.csv': No such file"),
-        (("compare", "ref.csv", "."), 3, "must end in one of"),
+        (("compare", "ref.csv", "."), 5, "this is a folder"),
+        (("compare", "ref.csv", "cur.xls"), 3, "must end in one of"),
         (("compare", "ref.csv", "folder.csv"), 5, "this is a folder"),
         (("compare", "ref.csv", "text.csv"), 3, "line 2, column 'age': the column holds text"),
         (("compare", "ref.csv", "ragged.csv"), 3, "line 3 has 3 fields, expected 2"),
@@ -149,6 +150,7 @@ def test_rules_take_any_column_name():
 def test_errors_are_one_line_and_a_code(files, call, argv, code, message):
     """Nothing on stdout; the file, the place and the remedy on stderr."""
     (files / "folder.csv").mkdir()
+    (files / "cur.xls").write_text("a")
     (files / "text.csv").write_text("age,height\nx,1\ny,2\n")
     (files / "ragged.csv").write_text("age,height\n1,1\n2,2,2\n")
     (files / "gaps.csv").write_text("age,height\n1,1\n,2\n")

@@ -11,7 +11,7 @@ proven radius (`_rounding`), which is added outwards.
 from typing import NamedTuple, cast
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 
 from divergences.transport._problem import Problem
 from divergences.transport._rounding import (
@@ -46,8 +46,11 @@ def bracket(problem: Problem, solution: Solution) -> Bracket:
     """The proven bracket of a raw solution."""
     raw = solution.plan.dense() if isinstance(solution.plan, GibbsPlan) else solution.plan
     error = residual(problem, raw)
-    plan = raw if error <= NEGLIGIBLE * problem.mass else round_to_marginals(problem, raw)
-    upper = primal_bound(problem, plan)
+    plan, off = raw, error
+    if error > NEGLIGIBLE * problem.mass:
+        plan = round_to_marginals(problem, raw)
+        off = residual(problem, plan)
+    upper = primal_bound(problem, plan, off)
     f, g = (solution.f, solution.g) if solution.feasible else feasible_potentials(problem, solution.g)
     lower = dual_bound(problem, f, g)
     if problem.nonnegative:
@@ -79,15 +82,15 @@ def _segment_sums(index: np.ndarray, data: np.ndarray, size: int) -> tuple[np.nd
     sums = np.zeros(size, dtype=EXTENDED)
     if not len(index):
         return sums, 0.0
-    order = np.argsort(index, kind="stable")
-    sorted_index = index[order]
-    starts = np.flatnonzero(np.concatenate([[True], sorted_index[1:] != sorted_index[:-1]]))
-    values = np.add.reduceat(data[order].astype(EXTENDED), starts)
-    sums[sorted_index[starts]] = values
-    counts = np.diff(np.append(starts, len(index)))
+    each = np.arange(len(index))
+    grouped = csr_array((np.ones(len(index)), (index, each)), shape=(size, len(index)))
+    counts = np.diff(grouped.indptr)
+    used = counts > 0
+    values = np.add.reduceat(data[grouped.indices].astype(EXTENDED), grouped.indptr[:-1][used])
+    sums[used] = values
     if _on_a_grid(data):
         return sums, 0.0
-    return sums, float(np.sum((counts - 1) * EXTENDED_UNIT * values)) * 1.01
+    return sums, float(np.sum((counts[used] - 1) * EXTENDED_UNIT * values)) * 1.01
 
 
 def _on_a_grid(data: np.ndarray) -> bool:
@@ -141,8 +144,8 @@ def _filling(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     return rows[used], columns[used], mass[used]
 
 
-def primal_bound(problem: Problem, plan: Plan) -> float:
-    """An upper bound on the cost of some exactly feasible plan next to `plan`."""
+def primal_bound(problem: Problem, plan: Plan, off: float) -> float:
+    """An upper bound on the cost of some exactly feasible plan next to `plan`, whose residual is at most `off`."""
     value, radius = 0.0, 0.0
     if isinstance(plan, np.ndarray):
         parts = [dot(plan[rows].ravel(), block.ravel()) for rows, block in problem.blocks()]
@@ -151,18 +154,17 @@ def primal_bound(problem: Problem, plan: Plan) -> float:
     else:
         value, radius = dot(plan.data, problem.cost_at(plan.row, plan.col))
     radius += problem.relative_error * abs(value) * (1 + 2.0**-40) + problem.absolute_error * problem.mass * 2
-    radius += repair_cost(problem, plan) + problem.mass_slack * abs(value) * 2
+    radius += repair_cost(problem, plan, off) + problem.mass_slack * abs(value) * 2
     return above(value, radius)
 
 
-def repair_cost(problem: Problem, plan: Plan) -> float:
+def repair_cost(problem: Problem, plan: Plan, off: float) -> float:
     """A bound on what it costs to turn `plan` into an exactly feasible one; 0 if it already is.
 
     In real arithmetic rows and columns are scaled down to their masses, which lowers the cost (counted from the least
     cost), and the deficits are coupled. The coupling follows the plan, so that it costs about as much per unit; only
     its own error, of second order, is charged at the worst cost.
     """
-    off = residual(problem, plan)
     if off == 0:
         return 0.0
     if isinstance(plan, np.ndarray):

@@ -1,4 +1,7 @@
-"""How far apart two distributions are, with a proof beside every number."""
+"""How far apart two distributions are, with a proof beside every number.
+
+Order `(p, q)`: p is the data distribution. Nats. The last axis holds the outcomes. See docs/conventions.md.
+"""
 
 from divergences._results import Estimate, Interval
 from divergences.catalogue import (
@@ -17,25 +20,56 @@ from divergences.catalogue import (
 )
 from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
 from divergences.f_divergence import FDivergence
+from divergences.files import Table, read_table
+from divergences.samples import Comparison, compare, energy_distance, estimate, mmd
+from divergences.transport import (
+    Exact,
+    LinearProgram,
+    Sinkhorn,
+    TransportResult,
+    Univariate,
+    kantorovich_rubinstein,
+    sinkhorn_divergence,
+    sliced_wasserstein,
+    transport,
+    wasserstein,
+)
 
 __all__ = [
     "CATALOGUE",
+    "Comparison",
     "ConvergenceError",
     "DataError",
     "Estimate",
+    "Exact",
     "FDivergence",
     "FileFormatError",
     "Interval",
+    "LinearProgram",
     "NotNormalizedError",
+    "Sinkhorn",
+    "Table",
+    "TransportResult",
+    "Univariate",
+    "compare",
+    "energy_distance",
+    "estimate",
     "gan_value",
     "jeffreys",
     "js",
     "js_distance",
+    "kantorovich_rubinstein",
     "kl",
+    "mmd",
     "neyman",
     "pearson",
+    "read_table",
     "reverse_kl",
+    "sinkhorn_divergence",
+    "sliced_wasserstein",
     "squared_hellinger",
     "total_variation",
+    "transport",
+    "wasserstein",
     "weighted_js",
 ]

@@ -1,7 +1,7 @@
 """One self-contained HTML file: no scripts, no network, readable on a phone and on paper."""
 
 from divergences.report.comparison import comparison_report, verdict
-from divergences.report.document import Report, Section, picture, table, text
+from divergences.report.document import Report, Section, picture, sections_of, table, text
 from divergences.saving import write_atomically
 from divergences.wording import number, plain
 
@@ -12,6 +12,7 @@ __all__ = [
     "number",
     "picture",
     "plain",
+    "sections_of",
     "table",
     "text",
     "verdict",

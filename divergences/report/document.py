@@ -1,16 +1,23 @@
 """A report as data: sections of texts, tables and pictures, rendered into one HTML file."""
 
 import base64
+import html
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from divergences.errors import FileFormatError
 from divergences.saving import write_atomically
 from divergences.wording import number, plain
+
+
+# Nothing is fetched and nothing runs, whatever a report holds.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,15 @@ class Picture:
     kind: str = "picture"
 
 
-Block = Text | Grid | Picture
+@dataclass(frozen=True)
+class Embedded:
+    """The body of a section that a report of this package already holds, escaped when that report was written."""
+
+    html: str
+    kind: str = "embedded"
+
+
+Block = Text | Grid | Picture | Embedded
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,26 @@ class Report:
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write the HTML file, whole or not at all; refuses an existing one unless `force`. Returns its path."""
         return write_atomically(path, self.render(), force=force)
+
+
+def sections_of(path: str | os.PathLike[str]) -> list[Section]:
+    """The sections of a report that this package wrote, to be put into another one.
+
+    Raises:
+        FileFormatError: `path` is not such a report. OSError: it cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Report("A & B", [Section("Data", [text("1 < 2")])]).save(Path(folder, "a.html"))
+    ...     sections_of(path)[0].title
+    'Data'
+
+    """
+    page = Path(path).read_text(encoding="utf-8")
+    found = re.findall(r'<section id="section-\d+">\n<h2>(.*?)</h2>\n(.*?)</section>', page, re.DOTALL)
+    if not found or POLICY not in page:
+        raise FileFormatError(f"{plain(str(path))} must be a report written by this package; it holds no sections of one.")
+    return [Section(html.unescape(title), [Embedded(body)]) for title, body in found]
 
 
 def text(content: str) -> Text:
@@ -146,6 +181,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.globals["policy"] = POLICY
     environment.globals["style"] = (folder / "page.css").read_text(encoding="utf-8")
     environment.filters["plain"] = plain
     return environment.get_template("page.html.j2")

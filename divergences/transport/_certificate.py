@@ -211,6 +211,8 @@ def dual_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:
     radius = left_radius + right_radius + (UNIT * abs(value) if left and right else 0.0)
     # Renormalising the masses to a common total moves each side by the imbalance over twice its total.
     radius += problem.imbalance / problem.mass * (abs(left) + abs(right))
+    if problem.mass_rounding:
+        radius += 2 * problem.mass_rounding * float(problem.a @ np.abs(f) + problem.b @ np.abs(g))
     radius += problem.mass_slack * abs(value) * 2
     return below(value, radius)
 

@@ -50,6 +50,7 @@ class Problem:
     mass_exponent: int
     mass_slack: float  # relative error of the total mass: uniform masses stand for exactly 1/n
     points: tuple[np.ndarray, np.ndarray] | None = None  # as the caller gave them
+    mass_rounding: float = 0.0  # relative error of each mass, where the totals had to be reconciled
 
     @classmethod
     def from_samples(
@@ -59,7 +60,7 @@ class Problem:
         power = _power(p)
         check.choice(metric, METRICS, "metric")
         check.same_dimension(x, y)
-        a, b, mass_exponent, slack = _masses(a, b, len(x), len(y))
+        a, b, mass_exponent, slack, rounding = _masses(a, b, len(x), len(y))
         low, high = (f([f(x, axis=0), f(y, axis=0)], axis=0) for f in (np.min, np.max))
         with np.errstate(over="ignore"):
             extent = high - low
@@ -69,18 +70,18 @@ class Problem:
         varying = extent > 0  # a constant column adds nothing to any distance
         exponent = _exponent(float(np.max(extent)), power)
         x, y = (np.ldexp(v[:, varying] if varying.any() else v[:, :1] * 0.0, -exponent) for v in (x, y))
-        problem = cls(a, b, x, y, None, power, metric, exponent, mass_exponent, slack, points)
+        problem = cls(a, b, x, y, None, power, metric, exponent, mass_exponent, slack, points, rounding)
         return problem._representable()
 
     @classmethod
     def from_costs(cls, cost: Any, a: Any = None, b: Any = None) -> "Problem":
         """The problem with the cost matrix `cost` (n, m): finite, of any sign."""
         matrix = np.asarray(cost, dtype=np.float64)
-        a, b, mass_exponent, slack = _masses(a, b, *matrix.shape)
+        a, b, mass_exponent, slack, rounding = _masses(a, b, *matrix.shape)
         largest = float(np.max(np.abs(matrix)))
         exponent = _exponent(largest, 1.0)
         matrix = np.ldexp(matrix, -exponent) if exponent else matrix
-        problem = cls(a, b, None, None, matrix, 1.0, "", exponent, mass_exponent, slack)
+        problem = cls(a, b, None, None, matrix, 1.0, "", exponent, mass_exponent, slack, None, rounding)
         return problem._representable()
 
     def _representable(self) -> "Problem":
@@ -106,9 +107,9 @@ class Problem:
 
     @cached_property
     def imbalance(self) -> float:
-        """A bound on |sum(a) - sum(b)|; exactly 0 where they agree exactly."""
+        """A bound on |sum(a) - sum(b)| and on what reconciling them rounded; exactly 0 where they agreed exactly."""
         value, radius = total(np.concatenate([self.a, -self.b]))
-        bound = abs(value) + radius
+        bound = abs(value) + radius + 2 * self.mass_rounding * self.mass
         return bound + sum(self.shape) * SUBNORMAL if self.mass_exponent else bound
 
     @property
@@ -256,8 +257,8 @@ def _exponent(largest: float, power: float) -> int:
     return 0 if largest == 0 or abs(exponent) * power <= 300 else exponent
 
 
-def _masses(a: Any, b: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray, int, float]:
-    """Both mass vectors with totals near one where they would be extreme, that exponent, and the slack of the total."""
+def _masses(a: Any, b: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray, int, float, float]:
+    """Both mass vectors at one total, the exponent taken out, the slack of the total, the rounding of each mass."""
     slack = UNIT if a is None and b is None and (n & (n - 1) or m & (m - 1)) else 0.0
     a, b = _mass(a, n, "a"), _mass(b, m, "b")
     peak = max(float(a.max()), float(b.max()))
@@ -270,7 +271,10 @@ def _masses(a: Any, b: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray, int
             f"a and b must have the same total mass to {MASS_TOLERANCE:g} relative; got {shown[0]:.12g} and "
             f"{shown[1]:.12g}. Divide each by its sum to compare them as distributions."
         )
-    return a, b, exponent, slack
+    if abs(total_a - total_b) <= 2.0**-49 * total_a:
+        return a, b, exponent, slack, 0.0
+    middle = (total_a + total_b) / 2
+    return a * (middle / total_a), b * (middle / total_b), exponent, 4 * UNIT, 4 * UNIT
 
 
 def _mass(value: Any, size: int, name: str) -> np.ndarray:

@@ -26,12 +26,14 @@ signed_costs = st.one_of(st.integers(-9, 9).map(float), st.floats(-10, 10), st.s
 @st.composite
 def masses(draw, n, m):
     """Two mass vectors of one total with zeros in them, whole or divided by it (equal to rounding), or None."""
-    kind = draw(st.sampled_from(["uniform", "whole", "whole", "normalised"]))
+    kind = draw(st.sampled_from(["uniform", "whole", "whole", "normalised", "unbalanced"]))
     if kind == "uniform":
         return None, None
     a = draw(st.lists(st.integers(0, 6), min_size=n, max_size=n).filter(any))
     cuts = sorted(draw(st.lists(st.integers(0, sum(a)), min_size=m - 1, max_size=m - 1)))
     a, b = np.array(a, float), np.diff([0, *cuts, sum(a)]).astype(float)
+    if kind == "unbalanced":
+        return a, b * (1 + 3e-10)  # within the tolerance of the border, far beyond rounding
     return (a, b) if kind == "whole" else (a / a.sum(), b / b.sum())
 
 

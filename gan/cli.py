@@ -1,7 +1,6 @@
 """The command line `gan`: parse, call, print. Errors and exit codes are those of `divergences.cli`."""
 
 import io
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,8 +52,8 @@ def train(
         recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch, lr=lr,
         penalty_weight=penalty_weight, hidden=hidden, latent=latent, dtype=dtype, device=device,
     )  # fmt: skip
-    if force and (out / "config.json").exists():  # never a folder that is not a run
-        shutil.rmtree(out)
+    if force:
+        runs.discard(out)
     with progress_bar() as progress:
         for record in runs.run(config, out):
             if progress is not None:

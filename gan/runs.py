@@ -16,9 +16,11 @@ import fcntl
 import json
 import os
 import platform
+import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,16 @@ from divergences.errors import DataError, FileFormatError
 from divergences.report import write_atomically
 from gan.checkpoint import decode, encode, packed
 from gan.config import Config
+from gan.data import DATASETS
 from gan.evaluate import Evaluation, Reference
 from gan.game import Game, State
 from gan.train import Snapshot, train
 
 VERSION = 1
 EVALUATED = 1000  # samples per seed behind each measured distance
+BELIEVED = ("critic_loss", "generator_loss", "estimate")
+TRUE = tuple(field.name for field in fields(Evaluation))
+PER_SEED = (*BELIEVED, *TRUE)
 
 Record = dict[str, Any]  # one line of metrics.jsonl
 
@@ -64,7 +70,7 @@ def run(config: Config, folder: Path) -> Iterator[Record]:
             return
         game = Game(config)
         state = _checkpoint(folder, game)
-        records = [] if state is None else [r for r in _records(folder) if r["step"] <= state.step]
+        records = [] if state is None else [r for r in _records(folder, config) if r["step"] <= state.step]
         # Lines after the checkpoint, and a line torn by a kill, are measured again.
         _replace(folder / "metrics.jsonl", b"".join(map(_line, records)))
         reference = Reference.of(game, EVALUATED)
@@ -78,15 +84,18 @@ def run(config: Config, folder: Path) -> Iterator[Record]:
 def read(folder: Path) -> Run:
     """What is on disk of a run, finished or not; see `run` for the errors."""
     config = _configuration(folder)
-    records = _records(folder)
+    records = _records(folder, config)
     path = folder / "samples.npz"
     if not records or not path.exists():
         raise DataError(f"{folder} must hold at least one snapshot; it was stopped before its first. Train on.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             samples = arrays["samples"]
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
+    except (ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"{path} must hold an array named samples; {error}.") from None
+    seeds, dimension = len(tuple(config.seeds)), DATASETS[config.data].dimension
+    if samples.ndim != 3 or samples.shape[::2] != (seeds, dimension) or not np.isfinite(samples).all():
+        raise FileFormatError(f"{path} must hold finite samples of {seeds} seeds in {dimension} dimensions.")
     return Run(config, records, samples, (folder / "done.json").exists())
 
 
@@ -97,6 +106,13 @@ def restore(folder: Path) -> tuple[Game, State]:
     if state is None:
         raise DataError(f"{folder} must hold a checkpoint; it was stopped before its first. Train on.")
     return game, state
+
+
+def discard(folder: Path) -> None:
+    """Remove a run folder that no process trains in; a folder that is not one is left as it is."""
+    if (folder / "config.json").exists():
+        with _locked(folder):
+            shutil.rmtree(folder)
 
 
 def _save(folder: Path, snapshot: Snapshot, record: Record) -> None:
@@ -111,29 +127,35 @@ def _save(folder: Path, snapshot: Snapshot, record: Record) -> None:
 
 def _record(snapshot: Snapshot, evaluations: list[Evaluation]) -> Record:
     """A snapshot as plain data: one list entry per seed, in the order of the configuration."""
-    losses = {name: getattr(snapshot, name).tolist() for name in ("critic_loss", "generator_loss", "estimate")}
-    columns = {name: [getattr(e, name) for e in evaluations] for name in asdict(evaluations[0])}
-    return {"step": snapshot.step, "seconds": round(snapshot.seconds, 3), **losses, **columns}
+    believed = {name: getattr(snapshot, name).tolist() for name in BELIEVED}
+    true = {name: [getattr(e, name) for e in evaluations] for name in TRUE}
+    return {"step": snapshot.step, "seconds": round(snapshot.seconds, 3), **believed, **true}
 
 
 def _line(record: Record) -> bytes:
     return (json.dumps(record, allow_nan=False) + "\n").encode()
 
 
-def _records(folder: Path) -> list[Record]:
+def _records(folder: Path, config: Config) -> list[Record]:
     """The records on disk; a last line without its end was torn by a kill and does not count."""
     path = folder / "metrics.jsonl"
     if not path.exists():
         return []
-    records = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            record = json.loads(line)
-            int(record["step"])
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise FileFormatError(f"{path}, line {number}, must be a record with a step; {error}.") from None
-        records.append(record)
-    return records
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_parsed(line, f"{path}, line {number}", len(tuple(config.seeds))) for number, line in enumerate(lines, 1)]
+
+
+def _parsed(line: bytes, where: str, seeds: int) -> Record:
+    """A record with its step, its seconds and a number per seed of everything else."""
+    try:
+        record = json.loads(line)
+        shape = {name: np.shape(np.asarray(record[name], dtype=float)) for name in ("step", "seconds", *PER_SEED)}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise FileFormatError(f"{where}, must be the record of a snapshot; {error!r}.") from None
+    wrong = [name for name, got in shape.items() if got != ((seeds,) if name in PER_SEED else ())]
+    if wrong:
+        raise FileFormatError(f"{where}, must hold one number per seed ({seeds}) in {wrong[0]!r}.")
+    return record
 
 
 def _claim(folder: Path, config: Config) -> None:
@@ -150,7 +172,7 @@ def _claim(folder: Path, config: Config) -> None:
                 "Choose another folder, or --force to start over."
             )
         return
-    foreign = [p.name for p in folder.iterdir() if p.name != "lock"]
+    foreign = [p.name for p in folder.iterdir() if p.name not in ("lock", "environment.json")]
     if foreign:
         raise DataError(f"{folder} must be empty or a run folder; it holds {sorted(foreign)[0]!r}. Choose another.")
     environment = {

@@ -3,6 +3,7 @@
 import fcntl
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,17 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from divergences.cli import run as run_app
 from divergences.errors import DataError, FileFormatError
 from gan import report, runs
-from gan.checkpoint import decode, encode
-from gan.cli import app
+from gan.checkpoint import decode, encode, packed
 from gan.config import Config
 from gan.game import Game
 
 CONFIG = Config(recipe="wgan-gp", seeds=(0, 1), steps=8, every=2, hidden=(8,), batch=16, latent=2)
-SHAPE = ["--steps", "8", "--every", "2", "--hidden", "8", "--batch", "16", "--latent", "2"]
-OPTIONS = ["--recipe", "wgan-gp", "--seeds", "2", *SHAPE]
 
 
 @pytest.fixture(autouse=True)
@@ -215,13 +212,27 @@ def test_bad_config_files(text, tmp_path):
         runs.read(tmp_path)
 
 
-def test_damaged_metrics_name_the_line(finished, tmp_path):
+@pytest.mark.parametrize("line", [b'{"step": 0}', b'{"st', b"[]", b"3", b"[" * 10**5])
+def test_damaged_metrics_name_the_line(line, finished, tmp_path):
     """A line that is no record is named; only the last, unfinished one may be torn."""
-    for name in ("config.json", "samples.npz"):
-        (tmp_path / name).write_bytes((finished / name).read_bytes())
-    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 0}\n{"st\n')
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    first = (finished / "metrics.jsonl").read_bytes().splitlines()[0]
+    (tmp_path / "metrics.jsonl").write_bytes(first + b"\n" + line + b"\n")
     with pytest.raises(FileFormatError, match=r"metrics\.jsonl, line 2"):
         runs.read(tmp_path)
+    (tmp_path / "metrics.jsonl").write_bytes(first.replace(b'"w1": [', b'"w1": [1.0, ') + b"\n")
+    with pytest.raises(FileFormatError, match=r"one number per seed \(2\) in 'w1'"):
+        runs.read(tmp_path)
+
+
+def test_damaged_samples(finished, tmp_path):
+    """Truncated samples, or those of another run, are refused."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    whole = (finished / "samples.npz").read_bytes()
+    for content in (whole[:200], b"", packed({"samples": np.zeros((3, 5, 2))}), packed({"other": np.zeros(1)})):
+        (tmp_path / "samples.npz").write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"samples\.npz"):
+            runs.read(tmp_path)
 
 
 def test_figures_and_report(finished):
@@ -246,54 +257,3 @@ def test_report_in_other_units(tmp_path):
     axes = report.distance_figure(run).axes
     assert [a.get_ylabel() for a in axes] == ["W₁, in units of the data", "kl, in nats"]
     assert len(report.samples_figure(run).axes[0].patches) > 0
-
-
-def test_command_line(tmp_path, capsys):
-    """Train, go on, sample, report; nothing is overwritten without --force."""
-    out, page, points = tmp_path / "run", tmp_path / "r.html", tmp_path / "s.npy"
-    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
-    assert capsys.readouterr().out.startswith("seed")
-    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
-    assert run_app(app, ["sample", str(out), "-n", "7", "--out", str(points)]) == 0
-    assert np.load(points, allow_pickle=False).shape == (2, 7, 2)
-    assert run_app(app, ["report", str(out), "--out", str(page)]) == 0
-    assert page.read_text().startswith("<!")
-    assert run_app(app, ["report", str(out), "--out", str(page)]) == 5
-    assert run_app(app, ["report", str(out), "--out", str(page), "--force"]) == 0
-
-
-@pytest.mark.parametrize(
-    ("argv", "code", "message"),
-    [
-        (["train", "--recipe", "wgan_gp", "--out", "run"], 3, "Did you mean 'wgan-gp'"),
-        (["train", "--lr", "nan", "--out", "run"], 3, "lr must be"),
-        (["train", "--steps", "0", "--out", "run"], 3, "steps must be"),
-        (["train", "--seeds", "0", "--out", "run"], 3, "seeds must be"),
-        (["train", "--steps", "many", "--out", "run"], 2, "many"),
-        (["train", "--lr", "1e30", "--steps", "9", "--hidden", "4", "--out", "run"], 4, "diverged"),
-        (["report", "nowhere", "--out", "r.html"], 3, "no config.json"),
-        (["sample", "nowhere", "--out", "s.npy"], 3, "no config.json"),
-        (["train"], 2, "--out"),
-    ],
-)
-def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
-    """Errors are one line on standard error and the contract's exit code."""
-    monkeypatch.chdir(tmp_path)
-    assert run_app(app, argv) == code
-    captured = capsys.readouterr()
-    assert message in captured.err
-    assert captured.err.count("\n") == 1
-
-
-def test_force_starts_over_but_only_runs(tmp_path, capsys):
-    """--force removes a run of another configuration, never a folder that is not a run."""
-    out = tmp_path / "run"
-    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
-    other = [*OPTIONS, "--lr", "0.01", "--out", str(out)]
-    assert run_app(app, ["train", *other]) == 3
-    assert run_app(app, ["train", *other, "--force"]) == 0
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    (foreign / "thesis.tex").write_text("")
-    assert run_app(app, ["train", *OPTIONS, "--out", str(foreign), "--force"]) == 3
-    assert (foreign / "thesis.tex").exists()

@@ -15,7 +15,7 @@ from divergences.samples.comparison import Comparison
 from divergences.samples.joint import Pooled, Progress, compare_jointly
 
 AFFORDABLE = 10**9  # labels shuffled in all for the columns: about ten seconds
-JOINT_ROWS = 1000  # of each table: exact transport takes their product in memory
+JOINT_ROWS = 500  # of each table: transport is re-solved for every permutation, so that this takes some 15 s
 
 
 def compare(
@@ -34,7 +34,7 @@ def compare(
     variation with intervals, shift of the mean, permutation p-values and their Benjamini-Hochberg adjustment. Jointly,
     on columns centred and divided by the standard deviation of the *pooled* rows: W₁ and W₂ with a certified bracket,
     Sinkhorn divergence, sliced W₂, energy distance and MMD², each with a p-value and with the 95% quantile that two
-    samples of one law would give. Joint distances use at most 1000 random rows of each table, and say so.
+    samples of one law would give. Joint distances use at most 500 random rows of each table, and say so.
 
     Args:
         x, y: a `Table`, any data frame with `__arrow_c_stream__`, or an array of shape (n,) or (n, d). Columns of two

@@ -15,7 +15,6 @@ from divergences.errors import FileFormatError
 from divergences.saving import write_atomically
 from divergences.wording import number, plain
 
-
 # Nothing is fetched and nothing runs, whatever a report holds.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -119,7 +118,9 @@ def sections_of(path: str | os.PathLike[str]) -> list[Section]:
     page = Path(path).read_text(encoding="utf-8")
     found = re.findall(r'<section id="section-\d+">\n<h2>(.*?)</h2>\n(.*?)</section>', page, re.DOTALL)
     if not found or POLICY not in page:
-        raise FileFormatError(f"{plain(str(path))} must be a report written by this package; it holds no sections of one.")
+        raise FileFormatError(
+            f"{plain(str(path))} must be a report written by this package; it holds no sections of one."
+        )
     return [Section(html.unescape(title), [Embedded(body)]) for title, body in found]
 
 

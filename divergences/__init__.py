@@ -21,8 +21,7 @@ from divergences.catalogue import (
 from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
 from divergences.f_divergence import FDivergence
 from divergences.files import Table, read_table
-from divergences.samples import Comparison, compare, energy_distance, estimate, mmd
-from divergences.transport import (
+from divergences.optimal_transport import (
     Exact,
     LinearProgram,
     Sinkhorn,
@@ -34,6 +33,7 @@ from divergences.transport import (
     transport,
     wasserstein,
 )
+from divergences.samples import Comparison, compare, energy_distance, estimate, mmd
 
 __all__ = [
     "CATALOGUE",

@@ -118,9 +118,9 @@ def masses(value: Any, name: str) -> Array:
 def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
     """Probability vectors on the last axis, in float64.
 
-    A sum that is one up to the rounding of k additions is left as it is. Within 1e-6 of one (1e-5 for inputs narrower
-    than float64) it is rescaled, the divisor being treated as a constant by gradients; beyond that `NotNormalizedError`, unless `normalize` divides (a part of the function,
-    so gradients see it).
+    A sum that is one up to the rounding of k additions is left as it is. Within 1e-6 of one (1e-5 for inputs
+    narrower than float64) it is rescaled, the divisor being treated as a constant by gradients. Beyond that
+    `NotNormalizedError`, unless `normalize` divides: then the division is part of the function, and gradients see it.
     """
     array = masses(value, name)
     xp = namespace(array)

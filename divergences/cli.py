@@ -132,7 +132,7 @@ def distance(
 def _distance(name: str, x: Any, y: Any, solver: str | None, *, strict: bool, seed: int) -> list[str]:
     """The lines that tell a distance."""
     from divergences import samples
-    from divergences.transport import (
+    from divergences.optimal_transport import (
         Exact,
         LinearProgram,
         Sinkhorn,

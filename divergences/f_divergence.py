@@ -7,6 +7,7 @@ What is summed is not q f(p/q), which rounds below zero, but the *perspective* o
 up to the constant f(1), which is added back (only GAN's is not zero).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -283,7 +284,7 @@ def _floating(value: Any, name: str) -> Array:
     if not xp.isdtype(array.dtype, "real floating"):
         array = xp.astype(array, xp.float64)
     if bool(xp.any(xp.isnan(array))):
-        raise DataError(f"{name} must not hold NaN; got {int(xp.sum(xp.isnan(array)))} of {array.size}.")
+        raise DataError(f"{name} must not hold NaN; got {int(xp.sum(xp.isnan(array)))} of {math.prod(array.shape)}.")
     return array
 
 

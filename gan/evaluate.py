@@ -7,7 +7,7 @@ import torch
 from scipy.stats import chi2
 from torch import Tensor
 
-from divergences.transport import wasserstein
+from divergences.optimal_transport import wasserstein
 from gan.game import Game
 from gan.random import Stream
 from gan.train import Snapshot

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from divergences._results import Interval
+from divergences.optimal_transport import sinkhorn_divergence, sinkhorn_influence, sliced_wasserstein, wasserstein
 from divergences.samples.comparison import JointComparison
 from divergences.samples.kernels import Gaussian
 from divergences.samples.pairwise import distances, median_distance
 from divergences.samples.permutation import labels, null_95, pvalue
-from divergences.transport import sinkhorn_divergence, sinkhorn_influence, sliced_wasserstein, wasserstein
 
 NORMAL_975 = 1.959963984540054
 # Re-solving is for the patient: so many pairs of points in all, between FEWEST and MOST permutations; for

@@ -2,8 +2,8 @@
 
     python tests/bench/run.py docs/benchmarks.md
 
-A case is one line in `cases()`: a name, ours, the peer's name, the peer. Each is run once to warm up, then the fastest of
-five runs counts.
+A case is one line in `cases()`: a name, ours, the peer's name, the peer. Each is run once to warm up, then the
+fastest of five runs counts.
 """
 
 import os

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from divergences.transport import (
+from divergences.optimal_transport import (
     EXACT_SOLVERS,
     Exact,
     LinearProgram,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import divergences as dv
-from divergences.transport import wasserstein
+from divergences.optimal_transport import wasserstein
 from gan.objectives import OBJECTIVES, Minimax, NonSaturating, Objective, Variational, Wasserstein
 from tests.laws import objective_laws as laws
 

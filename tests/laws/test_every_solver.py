@@ -1,4 +1,4 @@
-"""Laws that hold for every transport solver. A solver joins them by its line in `divergences.transport.SOLVERS`."""
+"""Laws that hold for every transport solver; one joins by its line in `divergences.optimal_transport.SOLVERS`."""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from divergences.transport import EXACT_SOLVERS, SOLVERS, Sinkhorn, Univariate, transport, wasserstein
+from divergences.optimal_transport import EXACT_SOLVERS, SOLVERS, Sinkhorn, Univariate, transport, wasserstein
 from tests.laws import solver_laws as laws
 from tests.oracles import exact_costs, transport_optimum
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import coo_array
 
 from divergences.errors import ConvergenceError
-from divergences.transport import Exact, Problem, Solution, transport, wasserstein
+from divergences.optimal_transport import Exact, Problem, Solution, transport, wasserstein
 from tests.laws import solver_laws as laws
 from tests.oracles import exact_costs, transport_optimum
 

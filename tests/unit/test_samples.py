@@ -12,12 +12,12 @@ from sklearn.datasets import load_breast_cancer
 from divergences import CATALOGUE
 from divergences.errors import DataError
 from divergences.files import Table
+from divergences.optimal_transport import wasserstein
 from divergences.samples import Gaussian, JointComparison, compare, energy_distance, estimate, mmd, tables
 from divergences.samples.columns import Line
 from divergences.samples.histogram import bin_edges
 from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, transported
 from divergences.samples.permutation import benjamini_hochberg, labels, pvalue
-from divergences.transport import wasserstein
 
 
 def normals(n: int, m: int, shift: float, seed: int, d: int = 1) -> tuple[np.ndarray, np.ndarray]:

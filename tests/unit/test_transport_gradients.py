@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.sparse import coo_array
 
-from divergences.transport import (
+from divergences.optimal_transport import (
     Exact,
     LinearProgram,
     Sinkhorn,

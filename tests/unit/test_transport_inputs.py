@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from divergences.errors import ConvergenceError, DataError, NotNormalizedError
-from divergences.transport import (
+from divergences.optimal_transport import (
     Exact,
     LinearProgram,
     Problem,
@@ -98,7 +98,7 @@ def test_no_torch():
     """Importing and using every solver on arrays loads no torch, and leaves the environment as it was."""
     code = (
         "import os, sys, numpy as np; before = dict(os.environ)\n"
-        "from divergences.transport import *\n"
+        "from divergences.optimal_transport import *\n"
         "assert 'ot' not in sys.modules\n"
         "x, y = np.eye(3), np.ones((2, 3))\n"
         "[wasserstein(x, y, solver=s) for s in (Exact(), LinearProgram(), Sinkhorn())]\n"

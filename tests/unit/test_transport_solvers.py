@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.stats import wasserstein_distance
 
-from divergences.transport import (
+from divergences.optimal_transport import (
     Exact,
     LinearProgram,
     Sinkhorn,
@@ -21,8 +21,8 @@ from divergences.transport import (
     transport,
     wasserstein,
 )
-from divergences.transport._rounding import cumulative, dot, extended_cumulative, total
-from divergences.transport._staircase import staircase
+from divergences.optimal_transport._rounding import cumulative, dot, extended_cumulative, total
+from divergences.optimal_transport._staircase import staircase
 
 
 def cloud(n, d=2, shift=0.0, seed=0):

@@ -13,8 +13,8 @@ from typing import NamedTuple, cast
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from divergences.transport._problem import Problem
-from divergences.transport._rounding import (
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._rounding import (
     EXTENDED,
     EXTENDED_UNIT,
     SUBNORMAL,
@@ -24,8 +24,8 @@ from divergences.transport._rounding import (
     dot,
     total,
 )
-from divergences.transport._solution import GibbsPlan, Solution
-from divergences.transport._staircase import staircase
+from divergences.optimal_transport._solution import GibbsPlan, Solution
+from divergences.optimal_transport._staircase import staircase
 
 Plan = coo_array | np.ndarray
 NEGLIGIBLE = 64 * UNIT  # residual mass, relative, that is rounding and not a missing piece of plan

@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from divergences.transport._front import wasserstein
-from divergences.transport._result import EntropicResult
-from divergences.transport._solution import GibbsPlan
-from divergences.transport.sinkhorn import Sinkhorn
+from divergences.optimal_transport._front import wasserstein
+from divergences.optimal_transport._result import EntropicResult
+from divergences.optimal_transport._solution import GibbsPlan
+from divergences.optimal_transport.sinkhorn import Sinkhorn
 
 
 def sinkhorn_divergence(

@@ -8,10 +8,10 @@ from scipy.sparse import coo_array
 
 from divergences._arrays import Array
 from divergences.errors import ConvergenceError
-from divergences.transport._certificate import Bracket, bracket, round_to_marginals, unscaled
-from divergences.transport._problem import Problem
-from divergences.transport._rounding import UNIT
-from divergences.transport._solution import GibbsPlan, Solution
+from divergences.optimal_transport._certificate import Bracket, bracket, round_to_marginals, unscaled
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._rounding import UNIT
+from divergences.optimal_transport._solution import GibbsPlan, Solution
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from divergences.transport._rounding import cumulative, total
+from divergences.optimal_transport._rounding import cumulative, total
 
 
 def staircase(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

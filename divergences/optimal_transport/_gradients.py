@@ -12,7 +12,7 @@ import numpy as np
 
 from divergences._arrays import Array
 from divergences.errors import DataError
-from divergences.transport._problem import BLOCK, Problem, lengths
+from divergences.optimal_transport._problem import BLOCK, Problem, lengths
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,13 @@ import numpy as np
 from divergences import _checks as check
 from divergences._arrays import Array, is_torch, like, namespace, result_dtype, to_numpy, with_gradients
 from divergences.errors import DataError
-from divergences.transport._gradients import Tensors, gradients
-from divergences.transport._problem import Problem
-from divergences.transport._result import EntropicResult, TransportResult, accept, certify
-from divergences.transport._solution import GibbsPlan, Solver
-from divergences.transport.exact import Exact
-from divergences.transport.sinkhorn import Sinkhorn
-from divergences.transport.univariate import Univariate
+from divergences.optimal_transport._gradients import Tensors, gradients
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._result import EntropicResult, TransportResult, accept, certify
+from divergences.optimal_transport._solution import GibbsPlan, Solver
+from divergences.optimal_transport.exact import Exact
+from divergences.optimal_transport.sinkhorn import Sinkhorn
+from divergences.optimal_transport.univariate import Univariate
 
 
 def wasserstein(

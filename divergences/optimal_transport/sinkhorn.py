@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from divergences import _checks as check
-from divergences.transport._certificate import bracket
-from divergences.transport._problem import Problem
-from divergences.transport._rounding import dot
-from divergences.transport._solution import GibbsPlan, Solution
+from divergences.optimal_transport._certificate import bracket
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._rounding import dot
+from divergences.optimal_transport._solution import GibbsPlan, Solution
 
 _SHRINK = 0.25  # ratio of successive values of epsilon while it is lowered
 _COARSE = 1e-2  # marginal error at which a larger epsilon has done its service
@@ -30,7 +30,7 @@ class Sinkhorn:
     cost. Raises DataError for options outside their range.
 
     >>> import numpy as np
-    >>> from divergences.transport import transport
+    >>> from divergences.optimal_transport import transport
     >>> r = transport(np.array([[0.0, 1.0], [1.0, 0.0]]), solver=Sinkhorn(epsilon=0.25))
     >>> bool(r.lower <= 0 <= r.upper), r.regularized
     (True, 0.1687...)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from divergences.errors import DataError
-from divergences.transport._problem import Problem
-from divergences.transport._rounding import EXTENDED, EXTENDED_UNIT, extended_cumulative
-from divergences.transport._solution import Solution, sparse_plan
-from divergences.transport._staircase import staircase, whole_masses
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._rounding import EXTENDED, EXTENDED_UNIT, extended_cumulative
+from divergences.optimal_transport._solution import Solution, sparse_plan
+from divergences.optimal_transport._staircase import staircase, whole_masses
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Univariate:
     Raises DataError for points in more than one dimension and for cost matrices.
 
     >>> import numpy as np
-    >>> from divergences.transport import wasserstein
+    >>> from divergences.optimal_transport import wasserstein
     >>> wasserstein(np.array([0.0, 1.0, 3.0]), np.array([5.0, 6.0, 8.0]), p=2, solver=Univariate()).distance
     5.0
 

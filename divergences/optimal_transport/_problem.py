@@ -23,7 +23,7 @@ from scipy.spatial.distance import cdist
 
 from divergences import _checks as check
 from divergences.errors import DataError, NotNormalizedError
-from divergences.transport._rounding import SUBNORMAL, UNIT, total
+from divergences.optimal_transport._rounding import SUBNORMAL, UNIT, total
 
 METRICS = ("euclidean", "cityblock", "chebyshev")
 MASS_TOLERANCE = 1e-9

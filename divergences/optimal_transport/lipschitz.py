@@ -8,9 +8,9 @@ import numpy as np
 
 from divergences import _checks as check
 from divergences._arrays import Array, is_torch, to_numpy
-from divergences.transport._front import wasserstein
-from divergences.transport._problem import BLOCK, distances
-from divergences.transport._rounding import UNIT
+from divergences.optimal_transport._front import wasserstein
+from divergences.optimal_transport._problem import BLOCK, distances
+from divergences.optimal_transport._rounding import UNIT
 
 
 @dataclass(frozen=True, eq=False)

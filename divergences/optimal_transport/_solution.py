@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import coo_array
 
-from divergences.transport._problem import Problem
+from divergences.optimal_transport._problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from divergences import _checks as check
-from divergences.transport._problem import Problem
-from divergences.transport._solution import Solution
-from divergences.transport._staircase import whole_masses
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._solution import Solution
+from divergences.optimal_transport._staircase import whole_masses
 
 _BACKENDS = ("PYTORCH", "JAX", "CUPY", "TENSORFLOW")
 # Where the plain run leaves slack, costs above these multiples of the largest row or column minimum are cut off.
@@ -32,7 +32,7 @@ class Exact:
     full problem, and the two agree when the plan avoids what was cut.
 
     >>> import numpy as np
-    >>> from divergences.transport import transport
+    >>> from divergences.optimal_transport import transport
     >>> transport(np.array([[0.0, 1e32], [1e32, 2.0]]), solver=Exact()).cost
     1.0
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, kron, vstack
 
 from divergences import _checks as check
-from divergences.transport._problem import Problem
-from divergences.transport._solution import Solution, sparse_plan
+from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._solution import Solution, sparse_plan
 
 _SCALE = 2.0**20  # HiGHS's tolerances are absolute, 1e-10 at best: a larger objective makes them finer
 
@@ -35,7 +34,7 @@ class LinearProgram:
     `max_iterations` bounds the simplex steps; a run that meets it does not converge, and its bracket is still true.
 
     >>> import numpy as np
-    >>> from divergences.transport import transport
+    >>> from divergences.optimal_transport import transport
     >>> transport(np.array([[0.0, 1.0], [2.0, 0.0]]), solver=LinearProgram()).cost
     0.0
     """
@@ -47,6 +46,8 @@ class LinearProgram:
 
     def solve(self, problem: Problem) -> Solution:
         """A raw solution of `problem`: HiGHS's vertex and its marginals."""
+        from scipy.optimize import linprog  # half of what importing this package would cost
+
         n, m = problem.shape
         scale = max(problem.largest, 1e-300)
         masses = np.concatenate([problem.a * (1 / np.sum(problem.a)), problem.b * (1 / np.sum(problem.b))])

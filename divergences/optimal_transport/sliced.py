@@ -3,13 +3,13 @@
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from divergences import _checks as check
 from divergences._arrays import Array, is_torch, namespace, result_dtype
 from divergences._results import Estimate, Interval
-from divergences.transport._problem import BLOCK
-from divergences.transport._staircase import staircase
+from divergences.optimal_transport._problem import BLOCK
+from divergences.optimal_transport._staircase import staircase
 
 
 def sliced_wasserstein(x: Any, y: Any, p: float = 1, *, projections: int = 200, rng: Any = None) -> Estimate:
@@ -40,7 +40,7 @@ def sliced_wasserstein(x: Any, y: Any, p: float = 1, *, projections: int = 200, 
     costs = _projected_costs(x, y, directions, power)
     host = costs.detach().cpu().numpy() if is_torch(costs) else costs
     center, spread = float(np.mean(host)), float(np.std(host, ddof=1)) / k**0.5
-    half = float(stats.t.ppf(0.975, k - 1)) * spread
+    half = float(stdtrit(k - 1, 0.975)) * spread
     interval = Interval(max(center - half, 0.0) ** (1 / power), (center + half) ** (1 / power))
     error = spread * center ** (1 / power - 1) / power if center > 0 else 0.0
     mean = costs.mean()

@@ -22,8 +22,8 @@ from gan import runs
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "demo"
 RECIPES = {
-    "nonsaturating": ("--steps", "2000", "--every", "200", "--lr", "1e-3", "--batch", "256"),
-    "wgan-gp": ("--steps", "1000", "--every", "100", "--lr", "1e-3", "--batch", "256", "--penalty-weight", "1"),
+    "nonsaturating": ("--steps", "3000", "--every", "300", "--batch", "128", "--lr", "1e-3"),
+    "wgan-gp": ("--steps", "1500", "--every", "150", "--batch", "64", "--lr", "1e-3", "--penalty-weight", "1"),
 }
 console = Console(stderr=True, highlight=False)
 results = Console(highlight=False)
@@ -105,7 +105,7 @@ def train_gans() -> dict[str, runs.Run]:
     trained = {}
     for recipe, options in RECIPES.items():
         folder = OUT / recipe
-        common = ("--recipe", recipe, "--data", "ring8", "--seeds", "4", *options)
+        common = ("--recipe", recipe, "--data", "ring8", "--seeds", "4", "--hidden", "64", "64", *options)
         command(f"3/3  Train {recipe}", "gan", "train", *common, "--out", str(folder.relative_to(ROOT)), "--force")
         page = folder.with_suffix(".html").relative_to(ROOT)
         command("     and report on it", "gan", "report", str(folder.relative_to(ROOT)), "--out", str(page), "--force")

@@ -34,7 +34,7 @@ def train(
     batch: Annotated[int | None, Parameter(help="Samples per step; default the recipe's.")] = None,
     lr: Annotated[float | None, Parameter(help="Learning rate; default the recipe's.")] = None,
     penalty_weight: Annotated[float | None, Parameter(help="Of the recipe's penalty; default the recipe's.")] = None,
-    hidden: Annotated[tuple[int, ...], Parameter(help="Widths of the hidden layers.")] = (128, 128),
+    hidden: Annotated[tuple[int, ...], Parameter(help="Widths of the hidden layers, as 64 64.", consume_multiple=True, negative=())] = (128, 128),
     latent: Annotated[int, Parameter(help="Dimension of the generator's input.")] = 4,
     dtype: Annotated[str, Parameter(help="float32 or float64.")] = "float32",
     device: Annotated[str, Parameter(help="A torch device.")] = "cpu",

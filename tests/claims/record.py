@@ -123,6 +123,7 @@ class ClaimWriter:
                 "expected": {line["what"]: _finite(line["expected"]) for line in c["lines"]},
                 "measured": {line["what"]: _finite(line["measured"]) for line in c["lines"]},
                 "tolerance": {line["what"]: line["tolerance"] for line in c["lines"]},
+                "relation": {line["what"]: SYMBOL[line["kind"]] for line in c["lines"]},
                 "verdict": c["verdict"],
                 "test": c["test"],
             }

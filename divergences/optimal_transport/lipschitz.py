@@ -58,7 +58,7 @@ class KantorovichRubinstein:
 
     @cached_property
     def lipschitz(self) -> float:
-        """The largest |phi(z) - phi(z')| / metric(z, z') over all pairs of sample points, less its own rounding."""
+        """The largest abs(phi(z) - phi(z')) / metric(z, z') over all pairs of sample points, less its own rounding."""
         z = np.unique(np.concatenate([self._x, self._y]), axis=0)
         phi = self.critic(z)
         rounding = 8 * UNIT * (z.shape[1] + 4) * (np.max(np.abs(phi)) + np.max(np.abs(self._g)))
@@ -75,7 +75,7 @@ class KantorovichRubinstein:
 def kantorovich_rubinstein(
     x: Any, y: Any, *, a: Any = None, b: Any = None, metric: str = "euclidean", solver: Any = None
 ) -> KantorovichRubinstein:
-    """The best critic of W1: it maximises E_a phi(x) - E_b phi(y) under |phi(z) - phi(z')| <= metric(z, z').
+    """The best critic of W1: it maximises E_a phi(x) - E_b phi(y) under phi(z) - phi(z') <= metric(z, z').
 
     x (n, d) or (n,), y (m, d) or (m,), masses a (n,) and b (m,) as in `wasserstein`, whose errors it raises. `value` is
     in the units of the points times mass; for torch inputs a tensor with the gradients of W1.

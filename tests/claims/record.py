@@ -151,7 +151,7 @@ def markdown(claims: list[dict[str, Any]]) -> str:
     out = ["# The lectures, verified", "", "Written by `make claims` from what ran.", ""]
     out += [f"- **{letter}**: {name}" for letter, name in SOURCES.items()]
     counts = {verdict: sum(c["verdict"] == verdict for c in claims) for verdict in ("holds", "erratum", "fails")}
-    out += ["", ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + ".", ""]
+    out += ["", f"{counts['holds']} hold, {counts['erratum']} errata, {counts['fails']} fail.", ""]
     sections = [(f"Part {k}: {name}", [c for c in claims if c["row"][0] == k]) for k, name in PARTS.items()]
     sections = [(title, [c for c in group if c["verdict"] != "erratum"]) for title, group in sections]
     sections.append(

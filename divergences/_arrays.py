@@ -5,7 +5,8 @@ NumPy and re-attach the gradients they know in closed form with `with_gradients`
 torch unless a tensor has been passed in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import array_api_compat
@@ -62,6 +63,36 @@ def like(value: Array | float, example: Array) -> Array:
 
     dtype = example.dtype if example.dtype.is_floating_point else torch.float64
     return torch.as_tensor(value, dtype=dtype, device=example.device)
+
+
+def scalar(array: Array) -> Array:
+    """0-d NumPy arrays become scalars; the rest stays."""
+    return array if is_torch(array) else array[()]
+
+
+def elementwise(f: Callable[..., Array], slopes: Callable[..., Sequence[Array]], p: Array, q: Array) -> Array:
+    """f(p, q) for tensors, elementwise, with the partial derivatives `slopes(p, q)`: no autograd through `where`."""
+    return _elementwise().apply(f, slopes, p, q)
+
+
+@cache
+def _elementwise() -> Any:
+    import torch
+
+    class Elementwise(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, f: Any, slopes: Any, p: Any, q: Any) -> Any:
+            ctx.slopes = slopes
+            ctx.save_for_backward(p, q)
+            return f(p, q)
+
+        @staticmethod
+        def backward(ctx: Any, *upstream: Any) -> Any:
+            sides = ctx.saved_tensors
+            pairs = zip(ctx.slopes(*sides), sides, strict=True)
+            return (None, None, *((slope * upstream[0]).sum_to_size(side.shape) for slope, side in pairs))
+
+    return Elementwise
 
 
 def with_gradients(value: float, inputs: Sequence[Array], gradients: Sequence[np.ndarray | None]) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from divergences._arrays import Array, float64, is_torch, namespace
+from divergences._numerics import quiet
 from divergences.errors import DataError, NotNormalizedError
 
 NAN_POLICIES = ("raise", "omit")
@@ -67,7 +68,7 @@ def generator(rng: Any) -> np.random.Generator:
 def real_array(value: Any, name: str) -> Array:
     """`value` as a NumPy array or torch tensor of real numbers, its dtype kept; never copied, never changed."""
     if is_torch(value):
-        if value.is_complex() or value.layout != value.new_empty(0).layout:
+        if value.is_complex() or not str(value.layout).endswith("strided"):
             raise DataError(f"{name} must be a dense tensor of real numbers; got {value.dtype}, {value.layout}.")
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -98,9 +99,20 @@ def finite(array: Array, name: str) -> Array:
         where = places.get(len(first), f" at index {first}").format(*first)
         raise DataError(
             f"{name} must be finite; got {int(host.sum())} NaN or infinite of {host.size} values, "
-            f"the first ({float(array[first])}){where}. "
+            f"the first ({array[first].item()}){where}. "
             "Clean the data, or drop rows with NaN by nan_policy='omit' where it is offered."
         )
+    return array
+
+
+def floating(value: Any, name: str) -> Array:
+    """Real numbers in a floating dtype (integers become float64), NaN refused, infinities allowed."""
+    array = real_array(value, name)
+    xp = namespace(array)
+    if not xp.isdtype(array.dtype, "real floating"):
+        array = xp.astype(array, xp.float64)
+    if bool(xp.any(xp.isnan(array))):
+        raise DataError(f"{name} must not hold NaN; got {int(xp.sum(xp.isnan(array)))} of {math.prod(array.shape)}.")
     return array
 
 
@@ -111,33 +123,34 @@ def masses(value: Any, name: str) -> Array:
         raise DataError(f"{name} must have at least one outcome on its last axis; got shape {tuple(array.shape)}.")
     array = finite(float64(array), name)
     if bool((array < 0).any()):
-        raise DataError(f"{name} must not be negative; got a minimum of {float(array.min()):g}.")
+        raise DataError(f"{name} must not be negative; got a minimum of {array.min().item():g}.")
     return array
 
 
 def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
     """Probability vectors on the last axis, in float64.
 
-    A sum that is one up to the rounding of k additions is left as it is. Within 1e-6 of one (1e-5 for inputs
-    narrower than float64) it is rescaled, the divisor being treated as a constant by gradients. Beyond that
+    A sum that is one up to the rounding of k additions is left as it is. Within 1e-6 of one (1e-5 for float32, the
+    rounding unit of half precision) it is rescaled, the divisor being treated as a constant by gradients. Beyond that
     `NotNormalizedError`, unless `normalize` divides: then the division is part of the function, and gradients see it.
     """
-    array = masses(value, name)
+    given = real_array(value, name)
+    array = masses(given, name)
     xp = namespace(array)
-    total = xp.sum(array, axis=-1, keepdims=True)
     if normalize:
-        if bool((total == 0).any()):
+        largest = xp.max(array, axis=-1, keepdims=True)
+        if bool((largest == 0).any()):
             raise NotNormalizedError(f"{name} must have a positive sum to be normalised; got 0.")
-        if not bool(xp.all(xp.isfinite(total))):
-            raise NotNormalizedError(f"{name} must have a finite sum; it overflows. Divide by its maximum first.")
-        # Division in two steps keeps subnormal totals exact to rounding.
-        array = array / xp.max(array, axis=-1, keepdims=True)
+        # Division in two steps: sums that overflow or are subnormal stay exact to rounding.
+        array = array / (largest.detach() if is_torch(largest) else largest)
         return array / xp.sum(array, axis=-1, keepdims=True)
-    narrow = getattr(value, "dtype", None) is not None and real_array(value, name).dtype.itemsize < 8
-    tolerance = 1e-5 if narrow else 1e-6
+    with quiet():
+        total = xp.sum(array, axis=-1, keepdims=True)
+    narrow = given.dtype.itemsize < 8 and xp.isdtype(given.dtype, "real floating")
+    tolerance = max(1e-5, float(xp.finfo(given.dtype).eps)) if narrow else 1e-6
     excess = xp.abs(total - 1)
     if not bool(xp.all(excess <= tolerance)):
-        worst = float(xp.reshape(total, (-1,))[int(xp.argmax(xp.reshape(excess, (-1,))))])
+        worst = xp.reshape(total, (-1,))[int(xp.argmax(xp.reshape(excess, (-1,))))].item()
         raise NotNormalizedError(
             f"{name} must sum to one within {tolerance:g} on its last axis; got a sum of {worst:.9g}. "
             "Pass normalize=True if these are weights."

@@ -4,6 +4,9 @@ All work on NumPy arrays and torch tensors alike. Branches that are not taken ma
 silence NumPy with `quiet()`.
 """
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from divergences._arrays import Array, is_torch, namespace
@@ -12,6 +15,27 @@ from divergences._arrays import Array, is_torch, namespace
 def quiet() -> np.errstate:
     """Infinities are legitimate here, and NaN only appears in branches that `where` throws away."""
     return np.errstate(all="ignore")
+
+
+def in_blocks(f: Callable[[Array, Array], Array], p: Array, q: Array, size: int = 1 << 15) -> Array:
+    """f(p, q), elementwise, in blocks whose temporaries stay in the processor's cache: many times faster when large."""
+    xp = namespace(p, q)
+    p, q = xp.broadcast_arrays(p, q)
+    shape, total = p.shape, math.prod(p.shape)
+    if total <= size or str(p.device) != "cpu":
+        return f(p, q)
+    p, q, out = xp.reshape(p, (-1,)), xp.reshape(q, (-1,)), xp.empty(total, dtype=p.dtype)
+    for start in range(0, total, size):
+        block = slice(start, start + size)
+        out[block] = f(p[block], q[block])
+    return xp.reshape(out, shape)
+
+
+def unit_scale(p: Array, q: Array) -> Array:
+    """2**150 for atoms near the subnormals, where digits would be lost, else 1: what is summed is homogeneous."""
+    xp = namespace(p, q)
+    one = xp.ones_like(p + q)
+    return xp.where(xp.maximum(p, q) < 2.0**-900, one * 2.0**150, one)
 
 
 def log_excess(x: Array) -> Array:
@@ -28,15 +52,19 @@ def log_excess(x: Array) -> Array:
     return xp.where(near, r * (small - 2 * y * tail), x - xp.log1p(x))
 
 
-def log_ratio(p: Array, q: Array) -> Array:
-    """log(p / q) for masses: accurate near p = q, where p / q leaves the floats, and -inf or inf at a single zero."""
+def log_ratio(p: Array, q: Array, difference: Array | None = None) -> Array:
+    """log(p / q) for masses: accurate near p = q, where p / q leaves the floats, and -inf or inf at a single zero.
+
+    `difference` is p - q where the caller knows it more accurately than the subtraction does.
+    """
     xp = namespace(p, q)
+    d = p - q if difference is None else difference
     ratio = p / q
     representable = (ratio > 1e-300) & (ratio < 1e300)
-    near = xp.abs(p - q) <= q / 4
+    near = xp.abs(d) <= q / 4
     return xp.where(
         near,
-        xp.log1p((p - q) / q),
+        xp.log1p(d / q),
         xp.where(representable, xp.log(ratio), xp.log(p) - xp.log(q)),
     )
 
@@ -68,12 +96,14 @@ def xlogx(x: Array) -> Array:
 def log_omega(z: Array) -> Array:
     """Log of the Wright omega function: the y with y + exp(y) = z, by Newton's method from above.
 
-    exp(log_omega(1 - t)) is the Lambert W of e**(1 - t), without ever forming that power.
+    exp(log_omega(1 - t)) is the Lambert W of e**(1 - t), without ever forming that power. At ±inf, y = z.
     """
     xp = namespace(z)
+    infinite, z_given = xp.isinf(z), z
+    z = xp.where(infinite, xp.zeros_like(z), z)
     fixed = z.detach() if is_torch(z) else z
     y = xp.where(fixed > 1, xp.log(xp.where(fixed > 1, fixed, xp.ones_like(fixed))), fixed)
     for _ in range(8):  # quadratic, and monotone because y + exp(y) is convex and increasing
         y = y - (y + xp.exp(y) - fixed) / (1 + xp.exp(y))
     # One step on the graph: its derivative in z is 1 / (1 + exp(y)), that of the solution.
-    return y - (y + xp.exp(y) - z) / (1 + xp.exp(y))
+    return xp.where(infinite, z_given, y - (y + xp.exp(y) - z) / (1 + xp.exp(y)))

@@ -21,11 +21,11 @@ from math import log
 from types import MappingProxyType
 from typing import Any
 
-from divergences._arrays import Array, is_torch, namespace
-from divergences._checks import positive
+from divergences._arrays import Array, namespace, result_dtype, scalar
+from divergences._checks import positive, real_array
 from divergences._numerics import kl_cost, log_omega, log_ratio, softplus, xlogx
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergence import Elementwise, FDivergence
 
 LOG2 = log(2.0)
 
@@ -57,6 +57,14 @@ def _log_one_minus_exp(t: Array) -> Array:
 
 def _identity(v: Array) -> Array:
     return v
+
+
+def _mirrored_above_one(f: Elementwise, mirrored: Elementwise, u: Array) -> Array:
+    """f(u) as u * mirrored(1/u) where u > 1, for f(u) = u mirrored(1/u): large terms would cancel or overflow there."""
+    xp = namespace(u)
+    large = u > 1
+    s = xp.where(large, 1 / xp.where(large, u, xp.ones_like(u)), u)
+    return xp.where(large, u * mirrored(s), f(s))
 
 
 kl = FDivergence(
@@ -134,13 +142,20 @@ squared_hellinger = FDivergence(
     name="squared_hellinger",
     f=lambda u: (_sqrt(u) - 1) ** 2,
     f_prime=lambda u: 1 - 1 / _sqrt(u),
-    f_star=lambda t: t / (1 - t),
+    f_star=lambda t: _hellinger_conjugate(t),
     high=1.0,
     g=lambda v: 1 - _exp(-v),
     f_star_g=lambda v: namespace(v).expm1(v),
     cost=lambda p, q: ((p - q) / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
     partials=lambda p, q: tuple((a - b) / (_sqrt(a) + _sqrt(b)) / _sqrt(a) for a, b in ((p, q), (q, p))),
 )
+
+
+def _hellinger_conjugate(t: Array) -> Array:
+    """t/(1-t), with its limit -1 at -inf."""
+    t = namespace(t).clip(t, min=-1e300)
+    return t / (1 - t)
+
 
 jeffreys = FDivergence(
     name="jeffreys",
@@ -162,14 +177,14 @@ def _jeffreys_conjugate(t: Array) -> Array:
 
 js = FDivergence(
     name="js",
-    f=lambda u: _js_generator(u),
+    f=lambda u: _mirrored_above_one(_js_generator, _js_generator, u),
     f_prime=lambda u: (LOG2 - _log1p(1 / u)) / 2,
     f_star=lambda t: -(LOG2 + _log_one_minus_exp(2 * t - LOG2)) / 2,
     high=LOG2 / 2,
     g=lambda v: (LOG2 - softplus(-v)) / 2,
     f_star_g=lambda v: (softplus(v) - LOG2) / 2,
     cost=lambda p, q: _js_cost(p, q),
-    partials=lambda p, q: (log_ratio(p, p / 2 + q / 2) / 2, log_ratio(q, p / 2 + q / 2) / 2),
+    partials=lambda p, q: tuple(log_ratio(a, a / 2 + b / 2, (a - b) / 2) / 2 for a, b in ((p, q), (q, p))),
 )
 
 
@@ -182,9 +197,13 @@ def _js_cost(p: Array, q: Array) -> Array:
     return (kl_cost(p, middle, half) + kl_cost(q, middle, -half)) / 2
 
 
+def _gan_generator(u: Array) -> Array:
+    return xlogx(u) - (u + 1) * _log1p(u)
+
+
 gan_value = FDivergence(
     name="gan",
-    f=lambda u: xlogx(u) - (u + 1) * _log1p(u),
+    f=lambda u: _mirrored_above_one(_gan_generator, _gan_generator, u),
     f_prime=lambda u: -_log1p(1 / u),
     f_star=lambda t: -_log_one_minus_exp(t),
     high=0.0,
@@ -217,11 +236,14 @@ def weighted_js(weight: float) -> FDivergence:
 
     def partials(p: Array, q: Array) -> tuple[Array, Array]:
         m = w * p + (1 - w) * q
-        return w * log_ratio(p, m), (1 - w) * log_ratio(q, m)
+        return w * log_ratio(p, m, (1 - w) * (p - q)), (1 - w) * log_ratio(q, m, w * (q - p))
+
+    def part(w: float) -> Elementwise:
+        return lambda u: w * xlogx(u) - xlogx(1 - w + w * u)
 
     return FDivergence(
         name=f"weighted_js({w:g})",
-        f=lambda u: w * xlogx(u) - xlogx(1 - w + w * u),
+        f=lambda u: _mirrored_above_one(part(w), part(1 - w), u),
         f_prime=lambda u: -w * _log((1 - w) / u + w),
         f_star=lambda t: (1 - w) * (log(1 - w) - _log_one_minus_exp(t / w + log(w))),
         high=-w * log(w),
@@ -257,8 +279,10 @@ def js_distance(p: Any, q: Any, *, normalize: bool = False) -> Array:
     >>> print(js_distance([1.0, 0.0], [0.5, 0.5]))
     0.464501404
     """
-    value = js(p, q, normalize=normalize)
-    if not is_torch(value):
-        return _sqrt(value)
+    contributions = js.contributions(p, q, normalize=normalize)
+    xp = namespace(contributions)
+    value = xp.sum(contributions, axis=-1)  # the root is taken before a narrow dtype can underflow
     zero = value == 0
-    return _sqrt(value.masked_fill(zero, 1.0)).masked_fill(zero, 0.0)
+    root = xp.where(zero, value, _sqrt(xp.where(zero, xp.ones_like(value), value)))
+    root = xp.astype(root, result_dtype(real_array(p, "p"), real_array(q, "q")))
+    return scalar(root)

@@ -7,17 +7,16 @@ What is summed is not q f(p/q), which rounds below zero, but the *perspective* o
 up to the constant f(1), which is added back (only GAN's is not zero).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, is_torch, namespace, result_dtype
-from divergences._checks import finite, positive, probabilities, real_array, same_outcomes
-from divergences._numerics import quiet
+from divergences._arrays import Array, elementwise, float64, is_torch, namespace, result_dtype, scalar
+from divergences._checks import finite, floating, positive, probabilities, real_array, same_outcomes
+from divergences._numerics import in_blocks, quiet, unit_scale
 from divergences.errors import DataError
 
 Elementwise = Callable[[Array], Array]
@@ -82,12 +81,10 @@ class FDivergence:
         inf 0.215761554338835
 
         """
-        p_raw, q_raw = real_array(p, "p"), real_array(q, "q")
-        xp = namespace(p_raw, q_raw)
-        dtype = result_dtype(p_raw, q_raw)
-        contributions = self.contributions(p_raw, q_raw, normalize=normalize)
-        value = xp.astype(xp.sum(contributions, axis=-1) + self.f_at_one, dtype)
-        return value if is_torch(value) else _scalar(value)
+        dtype = result_dtype(real_array(p, "p"), real_array(q, "q"))
+        contributions = self.contributions(p, q, normalize=normalize)
+        xp = namespace(contributions)
+        return scalar(xp.astype(xp.sum(contributions, axis=-1) + self.f_at_one, dtype))
 
     def contributions(self, p: Any, q: Any, *, normalize: bool = False) -> Array:
         """The cost q f̃(p/q) >= 0 of each atom, in float64: where a divergence comes from.
@@ -96,21 +93,24 @@ class FDivergence:
         >>> dv.total_variation.contributions([0.5, 0.5, 0.0], [0.5, 0.25, 0.25])
         array([0.   , 0.125, 0.125])
         """
-        p = probabilities(p, "p", normalize=normalize)
-        q = probabilities(q, "q", normalize=normalize)
+        p, q = probabilities(p, "p", normalize=normalize), probabilities(q, "q", normalize=normalize)
         namespace(p, q)
         same_outcomes(p, q)
-        if is_torch(p):
-            return _torch_cost().apply(self, p, q)
-        return self._cost(p, q)
+        cost = partial(in_blocks, self._cost)
+        return elementwise(cost, self._gradient, p, q) if is_torch(p) else cost(p, q)
 
     def _cost(self, p: Array, q: Array) -> Array:
         xp = namespace(p, q)
-        # The cost is homogeneous of degree one: atoms near the subnormals are scaled up by a power of two and back.
-        tiny = xp.where(xp.maximum(p, q) < 2.0**-900, xp.full_like(p + q, 2.0**150), xp.ones_like(p + q))
+        scale = unit_scale(p, q)
         with quiet():
-            cost = self.cost(p * tiny, q * tiny) / tiny
+            cost = self.cost(p * scale, q * scale) / scale
         return xp.where(p == q, xp.zeros_like(cost), cost)
+
+    def _slopes(self, p: Array, q: Array) -> tuple[Array, Array]:
+        """The partial derivatives of the cost, homogeneous of degree zero; NaN or anything where p = q = 0."""
+        scale = unit_scale(p, q)
+        with quiet():
+            return self.partials(p * scale, q * scale)
 
     def gradient(self, p: Any, q: Any) -> tuple[Array, Array]:
         """The gradients of D with respect to p and q that tensors carry: (f̃'(p/q), f̃(u) - u f̃'(u)) per atom.
@@ -127,12 +127,12 @@ class FDivergence:
 
     def _gradient(self, p: Array, q: Array) -> tuple[Array, Array]:
         xp = namespace(p, q)
-        zero, one = xp.zeros_like(p + q), xp.ones_like(p + q)
+        zero, one = xp.zeros((), dtype=p.dtype, device=p.device), xp.ones((), dtype=p.dtype, device=p.device)
         empty = (p == 0) & (q == 0)
         with quiet():
             at_zero = (self.cost(one, zero), self.cost(zero, one))  # f̃'(inf) and f̃(0)
-            slopes = self.partials(p, q)
-        slopes = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in zip(at_zero, slopes, strict=True))
+        slopes = zip(at_zero, self._slopes(p, q), strict=True)
+        slopes = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in slopes)
         by_p, by_q = (xp.where(s == -np.inf, zero, s) for s in slopes)
         return by_p, by_q
 
@@ -143,11 +143,11 @@ class FDivergence:
         >>> dv.pearson.generator([0.0, 1.0, 3.0])
         array([1., 0., 4.])
         """
-        u = finite(_floating(u, "u"), "u")
+        u = finite(floating(u, "u"), "u")
         xp = namespace(u)
         with quiet():
             inside = self.f(xp.where(u >= 0, u, xp.ones_like(u)))
-        return _scalar(xp.where(u >= 0, inside, xp.full_like(u, np.inf)))
+        return scalar(xp.where(u >= 0, inside, xp.full_like(u, np.inf)))
 
     def derivative(self, u: Any) -> Array:
         """f'(u) for u >= 0, its limits at 0 and inf included (0 at a kink in u = 1).
@@ -156,11 +156,11 @@ class FDivergence:
         >>> dv.squared_hellinger.derivative([0.0, 1.0, 4.0, float("inf")])
         array([-inf,  0. ,  0.5,  1. ])
         """
-        u = _floating(u, "u")
+        u = floating(u, "u")
         if bool((u < 0).any()):
-            raise DataError(f"u must be a ratio of masses, at least 0; got a minimum of {float(u.min()):g}.")
+            raise DataError(f"u must be a ratio of masses, at least 0; got a minimum of {u.min().item():g}.")
         with quiet():
-            return _scalar(self.f_prime(u))
+            return scalar(self.f_prime(u))
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -174,12 +174,15 @@ class FDivergence:
         >>> dv.pearson.conjugate([-5.0, 2.0]), dv.total_variation.conjugate([-3.0, 0.25, 0.51])
         (array([-1.,  3.]), array([-0.5 ,  0.25,   inf]))
         """
-        t = _floating(t, "t")
+        t = floating(t, "t")
+        with quiet():
+            return scalar(namespace(t).astype(self._conjugate(float64(t)), t.dtype))
+
+    def _conjugate(self, t: Array) -> Array:
         xp = namespace(t)
         inside = t <= self.high
-        with quiet():
-            value = self.f_star(xp.where(inside, t, xp.full_like(t, min(self.high, 0.0) - 1)))
-        return _scalar(xp.where(inside, value, xp.full_like(t, np.inf)))
+        value = self.f_star(xp.where(inside, t, xp.full_like(t, min(self.high, 0.0) - 1)))
+        return xp.where(inside, value, xp.full_like(t, np.inf))
 
     def activation(self, v: Any) -> Array:
         """g(v): the output layer of an f-GAN critic, strictly increasing from R into the interior of `domain`.
@@ -190,14 +193,16 @@ class FDivergence:
         >>> dv.neyman.activation([-1.0, 0.0, 100.0]) < 1
         array([ True,  True,  True])
         """
-        v = _floating(v, "v")
-        xp = namespace(v)
         with quiet():
-            t = self.g(v)
+            t = self.g(floating(v, "v"))
+        return scalar(self._below_end(t))
+
+    def _below_end(self, t: Array) -> Array:
+        """Numbers t up to the end of the domain, the end itself replaced by the nearest number inside."""
         if self.high == np.inf:
-            return _scalar(t)
-        end = xp.full_like(t, self.high)
-        return _scalar(xp.minimum(t, xp.nextafter(end, xp.full_like(t, -np.inf))))
+            return t
+        xp = namespace(t)
+        return xp.minimum(t, xp.nextafter(xp.full_like(t, self.high), xp.full_like(t, -np.inf)))
 
     def conjugate_activation(self, v: Any) -> Array:
         """f*(g(v)), stable: what an f-GAN critic pays on fake samples.
@@ -206,26 +211,33 @@ class FDivergence:
         >>> print(dv.squared_hellinger.conjugate_activation(50.0))  # g(50) itself rounds to 1, where f* is inf
         5.184705528587072e+21
         """
-        v = _floating(v, "v")
+        v = floating(v, "v")
         with quiet():
-            return _scalar(self.f_star_g(v))
+            return scalar(self.f_star_g(v))
 
     def optimal_critic(self, p: Any, q: Any) -> Array:
         """T*(x) = f'(p(x) / q(x)), the critic at which the variational bound is tight; f'(1) where p = q = 0.
+
+        Where q > 0 and f' rounds to an end of the domain at which f* is infinite, the nearest number inside.
 
         >>> import divergences as dv
         >>> dv.kl.optimal_critic([0.5, 0.5], [0.25, 0.75]).round(3)
         array([1.693, 0.595])
         """
+        dtype = result_dtype(real_array(p, "p"), real_array(q, "q"))
         p, q = probabilities(p, "p"), probabilities(q, "q")
         same_outcomes(p, q)
         xp = namespace(p, q)
-        with quiet():
-            slope = self.partials(p, q)[0]
-        return xp.where((p == 0) & (q == 0), xp.zeros_like(slope), slope) + self.slope_at_one
+        slope = self._slopes(p, q)[0]
+        critic = xp.where((p == 0) & (q == 0), xp.zeros_like(slope), slope) + self.slope_at_one
+        if self.conjugate(self.high) == np.inf:
+            critic = xp.where(q > 0, self._below_end(critic), critic)
+        return xp.astype(critic, dtype)
 
     def lower_bound(self, t_p: Any, t_q: Any, *, p: Any = None, q: Any = None) -> Array:
         """E_p T - E_q f*(T) <= D(p, q): the variational bound, from critic values on the last axis.
+
+        -inf, the bound that says nothing, where the critic's expectations are infinite and cancel.
 
         Args:
             t_p, t_q: critic values under p and under q: on samples, or on the atoms that `p` and `q` weigh.
@@ -238,8 +250,11 @@ class FDivergence:
         0.1438410362258904
 
         """
-        t_p, t_q = _floating(t_p, "t_p"), _floating(t_q, "t_q")
-        return _scalar(_expectation(t_p, p) - _expectation(self.conjugate(t_q), q))
+        t_p, t_q = floating(t_p, "t_p"), floating(t_q, "t_q")
+        xp, dtype = namespace(t_p, t_q), result_dtype(t_p, t_q)
+        with quiet():
+            value = _expectation(float64(t_p), p, "p") - _expectation(self._conjugate(float64(t_q)), q, "q")
+        return scalar(xp.astype(xp.where(xp.isnan(value), xp.full_like(value, -np.inf), value), dtype))
 
     @property
     def reverse(self) -> "FDivergence":
@@ -272,53 +287,14 @@ class FDivergence:
     __rmul__ = __mul__
 
 
-def _scalar(array: Array) -> Array:
-    """0-d NumPy arrays become scalars; the rest stays."""
-    return array if is_torch(array) else array[()]
-
-
-def _floating(value: Any, name: str) -> Array:
-    """Real numbers in a floating dtype (integers become float64), NaN refused, infinities allowed."""
-    array = real_array(value, name)
-    xp = namespace(array)
-    if not xp.isdtype(array.dtype, "real floating"):
-        array = xp.astype(array, xp.float64)
-    if bool(xp.any(xp.isnan(array))):
-        raise DataError(f"{name} must not hold NaN; got {int(xp.sum(xp.isnan(array)))} of {math.prod(array.shape)}.")
-    return array
-
-
-def _expectation(values: Array, weights: Any) -> Array:
+def _expectation(values: Array, weights: Any, name: str) -> Array:
     xp = namespace(values)
+    if values.ndim == 0 or values.shape[-1] == 0:
+        raise DataError(f"t_{name} must hold at least one critic value; got shape {tuple(values.shape)}.")
     if weights is None:
         return xp.mean(values, axis=-1)
-    weights = probabilities(weights, "the weights")
+    weights = probabilities(weights, name)
+    namespace(values, weights)
     same_outcomes(values, weights)
     # A mass of zero does not charge an infinite value.
-    return xp.sum(xp.where(weights == 0, xp.zeros_like(values), weights * values), axis=-1)
-
-
-@cache
-def _torch_cost() -> Any:
-    """The per-atom cost as a torch function with the gradient `FDivergence.gradient`: no autograd through `where`."""
-    import torch
-
-    class Cost(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, divergence: FDivergence, p: Any, q: Any) -> Any:
-            ctx.divergence = divergence
-            ctx.save_for_backward(p, q)
-            return divergence._cost(p, q)
-
-        @staticmethod
-        def backward(ctx: Any, *upstream: Any) -> Any:
-            p, q = ctx.saved_tensors
-            return (
-                None,
-                *(
-                    (slope * upstream[0]).sum_to_size(side.shape)
-                    for slope, side in zip(ctx.divergence._gradient(p, q), (p, q), strict=True)
-                ),
-            )
-
-    return Cost
+    return xp.sum(weights * xp.where(weights == 0, xp.zeros_like(values), values), axis=-1)

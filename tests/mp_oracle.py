@@ -61,6 +61,17 @@ def derivative(name, u):
     return mp.diff(GENERATORS[name][0], mp.mpf(u))
 
 
+def slopes(name, p, q):
+    """The partial derivatives of q f~(p/q) in p and in q, for p, q > 0."""
+    f, f1, s1, _, _ = GENERATORS[name]
+    if p == q:
+        return mp.mpf(0), mp.mpf(0)
+    u = mp.mpf(p) / mp.mpf(q)
+    with mp.workdps(1500):
+        slope = mp.diff(f, u, h=u * mp.mpf(10) ** -500) - s1
+        return slope, f(u) - f1 - s1 * (u - 1) - u * slope
+
+
 def conjugate(name, t, upper=200.0):
     """Sup over 0 <= u <= upper of t u - f(u), by golden-section search on the concave objective."""
     f, _, _, f0, _ = GENERATORS[name]

@@ -85,6 +85,21 @@ def oracle_error(name, measured, p, q):
     return float(error / (terms + abs(mp_oracle.GENERATORS[name][1]) + mp.mpf(5e-324) * 10**13))
 
 
+def gradient_error(name, d, p, q):
+    """Largest relative error of the gradient against mpmath where p, q > 0; -inf and overflow count as equal."""
+    worst = 0.0
+    for a, b, *measured in zip(p, q, *d.gradient(p, q), strict=True):
+        if a == 0 or b == 0:
+            continue
+        for value, expected in zip(measured, mp_oracle.slopes(name, a, b), strict=True):
+            if abs(expected) > np.finfo(float).max:
+                gap = 0.0 if math.isinf(value) or (value == 0 and expected < 0) else math.inf
+            else:
+                gap = abs(mp.mpf(float(value)) - expected) / (abs(expected) + mp.mpf(10) ** -320)
+            worst = math.inf if mp.isnan(gap) else max(worst, float(gap))
+    return worst
+
+
 def gradient_gap(d, p, q, h=1e-6):
     """Largest relative difference of autograd from central differences of the summed cost."""
     tensors = [torch.tensor(x, requires_grad=True) for x in (p, q)]

@@ -115,6 +115,28 @@ def test_derivative(name, d, u):
         assert float(d.derivative(u)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+@NAMED
+@pytest.mark.parametrize("u", [0.0, 5e-324, 1e-310, 1e-8, 0.3, 1 - 1e-9, 1.0, 1 + 1e-9, 7.0, 1e8, 1e150, 1e200, 1e307])
+def test_generator(name, d, u):
+    """F is the textbook generator, from 0 to the largest floats; inf where it overflows."""
+    f, _, _, at_zero, _ = mp_oracle.GENERATORS[name]
+    with mp.workdps(700):
+        expected, measured = (f(mp.mpf(u)) if u else at_zero), float(d.generator(u))
+    if expected > np.finfo(float).max:
+        assert measured == np.inf
+    else:
+        assert abs(measured - expected) <= 1e-14 * (1 + abs(expected))
+
+
+@EVERY
+def test_conjugate_at_the_ends(d):
+    """f*(-inf) = -f(0), f*(inf) = inf, alone and behind the activation: no NaN."""
+    at_zero = float(d.generator(0.0))
+    assert d.conjugate(-np.inf) == d.conjugate_activation(-np.inf) == pytest.approx(-at_zero)
+    assert d.conjugate(np.inf) == np.inf
+    assert d.conjugate_activation(np.inf) == pytest.approx(float(d.conjugate(d.domain[1])))
+
+
 @EVERY
 @given(u=st.floats(1e-3, 50.0))
 def test_cost_is_the_perspective(d, u):
@@ -148,6 +170,27 @@ def test_bound_is_tight_at_the_optimal_critic(d, pair):
     p, q = ((x + 0.1) / (x + 0.1).sum() for x in pair)
     critic = d.optimal_critic(p, q)
     assert d.lower_bound(critic, critic, p=p, q=q) == pytest.approx(d(p, q), rel=1e-9, abs=1e-12)
+
+
+@EVERY
+@pytest.mark.parametrize("library", [np.array, torch.tensor])
+def test_bound_is_tight_at_zeros(d, library):
+    """The optimal critic is infinite at zeros of p or q, and the bound is still the divergence."""
+    p, q = library([0.0, 0.5, 0.3, 0.2, 0.0]), library([0.5, 0.0, 0.1, 0.4, 0.0])
+    for a, b in ((p, q), (q, p), (p[[0, 2, 3, 4]] * 2, q[[0, 2, 3, 4]])):
+        a, b = a / a.sum(), b / b.sum()
+        critic = d.optimal_critic(a, b)
+        assert float(d.lower_bound(critic, critic, p=a, q=b)) == pytest.approx(float(d(a, b)), rel=1e-6)
+
+
+@EVERY
+def test_bound_survives_a_critic_at_the_end_of_the_domain(d):
+    """Where q is so small that f'(p/q) rounds to the end, the critic stays inside and the bound is not lost."""
+    p, q = np.array([0.9, 0.1]), np.array([1e-40, 1.0])
+    critic = d.optimal_critic(p, q)
+    bound = d.lower_bound(critic, critic, p=p, q=q)
+    assert d.f_at_one < bound <= d(p, q) * (1 + 1e-12) + 1e-12
+    assert bound == pytest.approx(d(p, q), rel=1e-9)
 
 
 @EVERY
@@ -187,6 +230,15 @@ def test_gradient_matches_finite_differences(d, pair):
     if d is dv.total_variation and np.abs(p - q).min() < 1e-3:
         return  # at the kink there is no derivative to compare with
     assert laws.gradient_gap(d, p, q) <= 1e-5
+
+
+@NAMED
+def test_gradient_against_mpmath_from_subnormals_to_one(name, d):
+    """Within 1e-12 of itself, where p and q nearly agree and where both are subnormal too."""
+    masses = [5e-324, 1e-310, 1e-200, 1e-16, 0.3, 0.3 * (1 + 1e-15), 0.3 * (1 + 1e-9), 0.45]
+    p, q = (grid.ravel() for grid in np.meshgrid(masses, masses))
+    for a, b in zip(p, q, strict=True):
+        assert laws.gradient_error(name, d, np.array([a, 1 - a]), np.array([b, 1 - b])) <= 1e-12, (a, b)
 
 
 @EVERY

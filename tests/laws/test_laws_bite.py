@@ -97,6 +97,14 @@ def test_wrong_gradient(side):
     assert laws.gradient_gap(replace(dv.kl, partials=flipped), P, Q) > 1e-5
 
 
+def test_gradient_that_cancels():
+    """The logarithm of p over a rounded mean loses the digits in which p and q differ: the precise law rejects it."""
+    wrong = replace(dv.js, partials=lambda p, q: tuple(np.log(a / (p / 2 + q / 2)) / 2 for a in (p, q)))
+    p, q = np.array([0.3, 0.7]), np.array([0.3 * (1 + 1e-9), 0.7 - 3e-10])
+    assert laws.gradient_error("js", wrong, p, q) > 1e-12
+    assert laws.gradient_error("js", dv.js, p, q) <= 1e-12
+
+
 def test_the_true_entries_pass_the_same_cases():
     """The cases above condemn the planted errors, not the catalogue."""
     for d in dv.CATALOGUE.values():

@@ -75,6 +75,64 @@ def test_normalize_divides():
         dv.js([0.0, 0.0], [0.5, 0.5], normalize=True)
 
 
+def test_normalize_takes_sums_beyond_the_floats():
+    """Weights whose sum overflows are divided all the same."""
+    assert dv.kl([1e308, 1e308, 0.0], [0.5, 0.25, 0.25], normalize=True) == pytest.approx(np.log(2) / 2)
+    with pytest.raises(dv.NotNormalizedError, match="got a sum of inf"):
+        dv.kl([1e308, 1e308], [0.5, 0.5])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_sums_to_one_in_its_own_rounding(dtype):
+    """A softmax in half precision is a probability vector; the answer and the gradient keep its dtype."""
+    logits = torch.linspace(-2, 2, 100).to(dtype).requires_grad_()
+    p, q = torch.softmax(logits, 0), torch.full((100,), 0.01, dtype=dtype)
+    value = dv.kl(p, q)
+    (gradient,) = torch.autograd.grad(value, logits)
+    exact = torch.softmax(logits.detach().double(), 0)
+    assert value.dtype == gradient.dtype == dtype
+    assert value.item() == pytest.approx(float(dv.kl(exact, torch.full((100,), 0.01).double())), rel=0.02)
+    assert float(dv.js_distance(*torch.tensor([[0.5, 0.5], [0.499, 0.501]], dtype=dtype))) > 0
+    with pytest.raises(dv.NotNormalizedError):
+        dv.kl(torch.tensor([0.5, 0.48], dtype=dtype), torch.tensor([0.5, 0.5], dtype=dtype))
+
+
+def test_messages_about_tensors_with_gradients():
+    """A tensor that requires a gradient is refused in the same words, without a warning from torch."""
+    good = torch.tensor([0.5, 0.5])
+    for bad, message in (([1.5, -0.5], "minimum of -0.5"), ([np.nan, 0.5], "finite"), ([0.4, 0.5], "sum of 0.9")):
+        with pytest.raises(dv.DataError, match=message):
+            dv.kl(torch.tensor(bad, requires_grad=True), good)
+    with pytest.raises(dv.DataError, match="dense tensor"):
+        dv.kl(torch.eye(2).to_sparse(), torch.eye(2))
+
+
+def test_large_batches_go_through_in_blocks():
+    """Blocks change nothing, for arrays, tensors and broadcast shapes."""
+    rng = np.random.default_rng(0)
+    p, q = rng.dirichlet(np.ones(300), 70)[:, None], rng.dirichlet(np.ones(300), 2)[None]
+    expected = np.array([[dv.js(a[0], b) for b in q[0]] for a in p])
+    assert np.array_equal(dv.js(p, q), expected)
+    assert np.allclose(dv.js(torch.tensor(p), torch.tensor(q)), expected, rtol=1e-13)
+
+
+def test_lower_bound_with_infinities_weights_and_kinds():
+    """A mass of zero charges nothing; what cancels says nothing (-inf, never NaN); the dtype is the critic's."""
+    assert dv.kl.lower_bound([np.inf, 1.0], [-np.inf, 1.0], p=[0.0, 1.0], q=[0.0, 1.0]) == 0
+    assert dv.kl.lower_bound([np.inf, 1.0], [1.0, np.inf]) == -np.inf
+    assert dv.kl.lower_bound([np.inf, -np.inf], [1.0, 1.0]) == -np.inf
+    critic = torch.tensor([0.5, -torch.inf], requires_grad=True)
+    bound = dv.kl.lower_bound(critic, critic, p=torch.tensor([1.0, 0.0]), q=torch.tensor([1.0, 0.0]))
+    (gradient,) = torch.autograd.grad(bound, critic)
+    assert bound.dtype == torch.float32
+    assert gradient.tolist() == pytest.approx([1 - np.exp(-0.5), 0])
+    with pytest.raises(dv.DataError, match=r"t_p must hold at least one critic value; got shape \(0,\)"):
+        dv.kl.lower_bound([], [1.0])
+    with pytest.raises(dv.DataError, match="NumPy arrays beside torch"):
+        dv.kl.lower_bound(torch.zeros(2), torch.zeros(2), p=[0.5, 0.5])
+    assert dv.js.optimal_critic(torch.tensor(P), torch.tensor(Q)).dtype == torch.float32
+
+
 def test_kinds_and_dtypes():
     """Floats keep their dtype, integers become float64, tensors stay tensors on their device."""
     assert dv.kl(np.array(P, np.float32), np.array(Q, np.float32)).dtype == np.float32

@@ -37,9 +37,13 @@ class Table:
 
 
 def show(value: Any, limit: int = 80) -> str:
-    """`value` in quotes, shortened, with control characters spelled out."""
+    """`value` in quotes, with control characters spelled out; shortened in the middle, since paths end in the name.
+
+    >>> show("a" * 50 + "/data.csv", limit=30)
+    "'aaaaaaaaaa…aaaaaaaaaaa/data.csv'"
+    """
     text = str(value)
-    return repr(text if len(text) <= limit else text[:limit] + "…")
+    return repr(text if len(text) <= limit else f"{text[: limit // 3]}…{text[-(limit - limit // 3) :]}")
 
 
 def indices_of(names: Sequence[str], columns: Iterable[str], source: str) -> list[int]:

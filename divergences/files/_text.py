@@ -68,9 +68,10 @@ def _decode(data: bytes, source: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+        read = error.object  # what follows the byte order mark
+        line = read[: error.start].count(b"\n") + 1
         raise FileFormatError(
-            f"{show(source)} must be UTF-8; line {line} has the byte 0x{data[error.start]:02x}. "
+            f"{show(source)} must be UTF-8; line {line} has the byte 0x{read[error.start]:02x}. "
             "Save it as UTF-8 (it may be Latin-1)."
         ) from None
 

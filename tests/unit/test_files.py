@@ -131,6 +131,19 @@ def test_files_that_are_not_a_table(write, content, message):
         read_table(write(content))
 
 
+def test_the_byte_at_fault_is_found_behind_a_byte_order_mark(write):
+    """Its line and its value, not those three bytes earlier."""
+    with pytest.raises(FileFormatError, match="line 3 has the byte 0xe9"):
+        read_table(write(b"\xef\xbb\xbfa\n1\n\xe9\n"))
+
+
+def test_a_long_path_is_shortened_before_its_name(write, tmp_path):
+    """What names the file is the end of the path."""
+    (tmp_path / ("a" * 200)).mkdir()
+    with pytest.raises(FileFormatError, match=r"…a+/data\.csv' is empty"):
+        read_table(write("", f"{'a' * 200}/data.csv"))
+
+
 def test_tabs_are_the_delimiter_of_tsv(write):
     """The suffix decides, and a delimiter can be given."""
     assert read_table(write("a\tb\n1\t2\n", "x.tsv")).names == ("a", "b")

@@ -1,6 +1,7 @@
 """Reports: safe with any name, complete in one file, written whole or not at all."""
 
 import base64
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -152,6 +153,19 @@ def test_wording():
     assert number(123456.7) == "123457"
     for start in "=+-@":
         assert spreadsheet(f"{start}x") == f"'{start}x"
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):
+    """What a name stands for is written, and devices are never replaced by files."""
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    write_atomically(tmp_path / "link.txt", "new", force=True)
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe or device"):
+        write_atomically(tmp_path / "pipe", "new", force=True)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_saving_is_atomic_and_refuses_to_overwrite(tmp_path):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from divergences.console import DIFFER, DONE, UsageError, progress_bar, run, say
+from divergences.console import DIFFER, DONE, UsageError, Whole, printing, progress_bar, run, say
 from divergences.rules import check_columns, fired, parse_rule
 
 app = App(
@@ -28,7 +28,7 @@ Columns = Annotated[str | None, Parameter(help="The columns to compare, as a,b,c
 Delimiter = Annotated[str | None, Parameter(help="Of text files; default a comma, in .tsv a tab.")]
 NanPolicy = Annotated[Literal["raise", "omit"], Parameter(help="What to do with missing values.")]
 Seed = Annotated[
-    int,
+    Whole,
     Parameter(validator=Number(gte=0, lt=2**63), help="The same seed gives the same numbers."),
 ]
 
@@ -48,7 +48,7 @@ def compare(
     delimiter: Delimiter = None,
     nan_policy: NanPolicy = "raise",
     seed: Seed = 0,
-    permutations: Annotated[int, Parameter(validator=Number(gte=1), help="Shuffles behind each p-value.")] = 199,
+    permutations: Annotated[Whole, Parameter(validator=Number(gte=1), help="Shuffles behind each p-value.")] = 199,
     format_: Annotated[
         Literal["table", "json", "csv"], Parameter(name="--format", help="Of standard output.")
     ] = "table",
@@ -65,8 +65,12 @@ def compare(
     from divergences.samples.tables import matched
     from divergences.saving import check_free
 
+    taken = [os.path.realpath(path) for path in (ref, cur)]
     for path in (report, json_):
         if path is not None:
+            if os.path.realpath(path) in taken:
+                raise UsageError(f"--report and --json must name files of their own; {str(path)!r} is named twice.")
+            taken.append(os.path.realpath(path))
             check_free(path, force=force)
     names = _names(columns)
     x, y = (read_table(path, columns=names, delimiter=delimiter) for path in (ref, cur))
@@ -80,10 +84,8 @@ def compare(
     if report is not None:
         title = f"{ref.name} against {cur.name}"
         html.Report(title, html.comparison_report(result), lead=_size(result)).save(report, force=force)
-    if format_ == "table":
-        _print_comparison(result)
-    else:
-        sys.stdout.write(document if format_ == "json" else _rows(result))
+    with printing():
+        sys.stdout.write({"table": _tables, "csv": _rows, "json": lambda _: document}[format_](result))
     reasons = [reason for rule in rules for reason in fired(rule, result)]
     for line in [*(f"note: {w}" for w in result.warnings), *(f"differs: {reason}" for reason in reasons)]:
         say(line)
@@ -117,13 +119,17 @@ def distance(
     """
     from divergences._checks import points
     from divergences.files import read_table
-    from divergences.samples.tables import matched
+    from divergences.samples.tables import judge, matched
 
     if solver is not None and distance not in ("w1", "w2"):
         raise UsageError(f"--solver applies to w1 and w2; got --distance {distance}. Leave it out.")
     names = _names(columns)
     x, y = (read_table(path, columns=names, delimiter=delimiter) for path in (ref, cur))
-    x, y = (points(table.values, table.source, nan_policy=nan_policy)[0] for table in matched(x, y, names))
+    x, y = matched(x, y, names)
+    warnings = [*judge(x, nan_policy), *judge(y, nan_policy)]
+    x, y = (points(table.values, table.source, nan_policy=nan_policy)[0] for table in (x, y))
+    for line in warnings:
+        say(f"note: {line}")
     for line in _distance(distance, x, y, solver, strict=not allow_unconverged, seed=seed):
         print(line)
     return DONE
@@ -197,7 +203,7 @@ def _names(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in next(csv.reader([columns]))]
 
 
-def _print_comparison(result: Any) -> None:
+def _tables(result: Any) -> str:
     """The verdict and two tables; names are escaped, since [red] in a name would be an instruction to rich."""
     from rich import box
     from rich.console import Console
@@ -208,6 +214,7 @@ def _print_comparison(result: Any) -> None:
     from divergences.report.pictures import by_effect
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console.begin_capture()  # rich itself would end the process at a closed pipe, and with exit code 1
     console.print(escape(verdict(result)), soft_wrap=not sys.stdout.isatty())
 
     def show(header: list[str], rows: list[list[Any]]) -> None:
@@ -225,6 +232,7 @@ def _print_comparison(result: Any) -> None:
         ["jointly", "value", "standard_error", "null_95", "pvalue", "cost", "upper - lower"],
         [[e.name, e.value, e.standard_error, e.null_95, e.pvalue, *_proof(e)] for e in result.joint.values()],
     )
+    return console.end_capture()
 
 
 def _size(result: Any) -> str:

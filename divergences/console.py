@@ -1,13 +1,14 @@
 """What every command line shares: exit codes, one-line errors, progress. `gan` uses it too."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter, Token
 
 from divergences.errors import ConvergenceError, DataError
 from divergences.wording import plain
@@ -24,18 +25,18 @@ def run(app: App, argv: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in tokens
     app.suppress_keyboard_interrupt = False  # an interrupt is explained like any other end
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell closed it (`>&-`)
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    code = DONE
     try:
-        code = app(
-            [token for token in tokens if token != "--debug"],  # noqa: S105
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output has seen enough; Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        with printing():
+            code = app(
+                [token for token in tokens if token != "--debug"],  # noqa: S105
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
@@ -63,8 +64,31 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 
 def say(message: str) -> None:
-    """One line on standard error, without control characters."""
-    print(plain(message, 2000), file=sys.stderr)
+    """One line on standard error, without control characters; where that cannot be written, the exit code remains."""
+    with suppress(OSError):
+        print(plain(message, 2000), file=sys.stderr)
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Print to standard output until its reader has seen enough (`| head -1`): no error, and the exit code stays."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def whole(_: Any, tokens: Sequence[Token]) -> int:
+    """An option that counts: cyclopts by itself would round 1.5."""
+    text = tokens[0].value
+    if not re.fullmatch("[+-]?[0-9]{1,20}", text):
+        raise ValueError(f"it must be a whole number; got {text!r}.")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
 
 
 @contextmanager

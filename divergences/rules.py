@@ -1,6 +1,7 @@
 """The conditions of `--fail-on`: `w1(age)>0.5` judges a column, `w2>3` the joint distance, `ks(*)>0.2` any column."""
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,9 +44,12 @@ def parse_rule(text: str) -> Rule:
     metric, column, relation, threshold = match.groups()
     _nearest(metric, JOINT if column is None else COLUMN, f"--fail-on {text!r}: metric")
     try:
-        return Rule(metric, column, relation, float(threshold), text)
+        value = float(threshold)
     except ValueError:
-        raise UsageError(f"--fail-on must end in a number; got {threshold!r} in {text!r}.") from None
+        value = math.nan
+    if not math.isfinite(value):  # a threshold of 1e999 would never be exceeded
+        raise UsageError(f"--fail-on must end in a number; got {threshold!r} in {text!r}.")
+    return Rule(metric, column, relation, value, text)
 
 
 def check_columns(rules: Iterable[Rule], names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from divergences._arrays import is_torch, to_numpy
 from divergences._checks import NAN_POLICIES, choice, count, generator, real_array
 from divergences.errors import DataError
 from divergences.files import Table, from_arrow, from_matrix
-from divergences.samples.columns import adjust, compare_column
+from divergences.samples.columns import adjust, compare_column, deviation
 from divergences.samples.comparison import Comparison
 from divergences.samples.joint import Pooled, Progress, compare_jointly
 
@@ -60,7 +60,7 @@ def compare(
     count(permutations, "permutations")
     generator_ = generator(rng)
     reference, current = matched(as_table(x, "x"), as_table(y, "y"), columns)
-    warnings = _judge(reference, nan_policy) + _judge(current, nan_policy)
+    warnings = judge(reference, nan_policy) + judge(current, nan_policy)
     report = progress or (lambda stage, part: None)
     found = []
     shuffles = _column_permutations(reference, current, permutations)
@@ -109,10 +109,9 @@ def matched(x: Table, y: Table, columns: Sequence[str] | None) -> tuple[Table, T
     if any(alone):
         told = [f"only {t.source!r} has {', '.join(map(repr, a[:5]))}" for t, a in zip((x, y), alone, strict=True) if a]
         shared = [n for n in x.names if n in set(y.names)]
-        raise DataError(
-            f"Both tables must have the same columns; {'; '.join(told)}. "
-            + (f"Choose among the {len(shared)} they share with --columns (columns= in Python)." if shared else "")
-        )
+        choose = f"Choose among the {len(shared)} they share with --columns (columns= in Python)."
+        remedy = choose if shared else "Give them the same names."
+        raise DataError(f"Both tables must have the same columns; {'; '.join(told)}. {remedy}")
     return x, y.select(x.names)
 
 
@@ -120,7 +119,7 @@ def _nameless(table: Table) -> bool:
     return table.names == tuple(f"column_{k + 1}" for k in range(len(table.names)))
 
 
-def _judge(table: Table, nan_policy: str) -> list[str]:
+def judge(table: Table, nan_policy: str) -> list[str]:
     """Refuse what is infinite or, under "raise", missing; return the warnings of what is left out."""
     warnings = []
     for name, values in zip(table.names, table.values.T, strict=True):
@@ -153,7 +152,7 @@ def _present(values: np.ndarray) -> np.ndarray:
 
 def _representable(name: str, a: np.ndarray, b: np.ndarray) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = float(np.std(np.concatenate([a, b]) - (a.mean() / 2 + b.mean() / 2)))
+        spread = float(deviation(np.concatenate([a, b]) - (a.mean() / 2 + b.mean() / 2)))
     if not np.isfinite(spread):
         raise DataError(f"Column {name!r} overflows: its variance must fit float64. Rescale the column.")
 
@@ -187,7 +186,7 @@ def _standardised(
     centre = x.mean(axis=0) / 2 + y.mean(axis=0) / 2
     points = np.concatenate([x - centre, y - centre])
     points -= points.mean(axis=0)
-    spread = points.std(axis=0)
+    spread = deviation(points)
     points /= np.where(spread > 0, spread, 1.0)
     pooled = Pooled(points, len(x), "standard deviations of the pooled columns", permutations)
     return pooled, (rows[0], rows[1]), warnings

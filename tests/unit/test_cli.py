@@ -103,6 +103,7 @@ def test_fail_on(files, call, rule, code):
         ("w1_ds(age)>0.5", "metric 'w1_ds' is unknown. Did you mean 'w1_sd'?"),
         ("ks>0.5", "metric 'ks' is unknown"),
         ("w1(age)>1.2.3", "must end in a number"),
+        ("w1(age)>1e400", "must end in a number"),
         ("w1(age)=0.5", "must look like"),
         ("", "must look like"),
         ("__class__(age)>1", "is unknown"),
@@ -139,7 +140,13 @@ def test_rules_take_any_column_name():
         (("compare", "ref.csv", "cur.csv", "--permutations", "0"), 2, "--permutations"),
         (("compare", "ref.csv", "cur.csv", "--permutations", "x"), 2, "--permutations"),
         (("compare", "ref.csv", "cur.csv", "--seed", "-1"), 2, "--seed"),
-        (("compare", "ref.csv", "cur.csv", "--report", "ref.csv"), 5, "exists already; pass --force"),
+        (("compare", "ref.csv", "cur.csv", "--seed", "1.5"), 2, "a whole number; got '1.5'"),
+        (("compare", "ref.csv", "cur.csv", "--permutations", "0x10"), 2, "a whole number"),
+        (("compare", "ref.csv", "cur.csv", "--json", "./cur.csv", "--force"), 2, "files of their own"),
+        (("compare", "ref.csv", "cur.csv", "--json", "out", "--report", "out"), 2, "files of their own"),
+        (("compare", "ref.csv", "cur.csv", "--json", "pipe", "--force"), 5, "pipe or device"),
+        (("distance", "ref.csv", "gaps.csv"), 3, "'gaps.csv', column 'age' must have no gaps"),
+        (("compare", "ref.csv", "cur.csv", "--report", "gaps.csv"), 5, "exists already; pass --force"),
         (("compare", "ref.csv", "cur.csv", "--json", "no/where.json"), 5, "its folder does not exist"),
         (("compair", "ref.csv", "cur.csv"), 2, "compair"),
         (("distance", "ref.csv", "cur.csv", "--distance", "w3"), 2, "w3"),
@@ -151,6 +158,7 @@ def test_errors_are_one_line_and_a_code(files, call, argv, code, message):
     """Nothing on stdout; the file, the place and the remedy on stderr."""
     (files / "folder.csv").mkdir()
     (files / "cur.xls").write_text("a")
+    os.mkfifo(files / "pipe")
     (files / "text.csv").write_text("age,height\nx,1\ny,2\n")
     (files / "ragged.csv").write_text("age,height\n1,1\n2,2,2\n")
     (files / "gaps.csv").write_text("age,height\n1,1\n,2\n")
@@ -260,6 +268,30 @@ def test_a_closed_pipe_is_quiet(files):
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.parametrize(("rule", "code"), [("w1(age)>0.5", 1), ("w1(age)>50", 0)])
+def test_a_closed_pipe_does_not_change_the_answer(files, form, rule, code):
+    """`divergences compare ... --fail-on RULE | head -0`: what decides a build is the rule."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "divergences", *QUICK, "--format", form, "--fail-on", rule]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.DEVNULL, check=False, timeout=60)
+    os.close(write)
+    assert done.returncode == code
+
+
+def test_streams_that_the_shell_closed(files):
+    """`>&-` and a full standard error leave the exit code, and nothing where it does not belong."""
+    for argv, redirection, code in (
+        ("doctor", ">&-", 0),
+        ("distance no.csv cur.csv", "2>&-", 5),
+        ("distance no.csv cur.csv", "2>/dev/full", 5),
+    ):
+        command = f"{sys.executable} -m divergences {argv} {redirection}"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
 def test_a_full_disk_is_exit_code_5(files):

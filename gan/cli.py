@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
-from divergences.cli import progress_bar, run
+from divergences.console import Whole, progress_bar, run, say
 
 app = App(
     name="gan",
@@ -28,22 +29,31 @@ def train(
     out: Annotated[Path, Parameter(help="The run folder; an unfinished run in it is gone on with.")],
     recipe: Annotated[str, Parameter(help="For example nonsaturating, wgan-gp, fgan-kl.")] = "nonsaturating",
     data: Annotated[str, Parameter(help="ring8, grid25 or mixture1d.")] = "ring8",
-    seeds: Annotated[int, Parameter(help="How many: 0, 1, 2, ... are trained together.")] = 4,
-    steps: Annotated[int, Parameter(help="Steps of the generator.")] = 2000,
-    every: Annotated[int, Parameter(help="Measure and save every so many steps.")] = 200,
-    batch: Annotated[int | None, Parameter(help="Samples per step; default the recipe's.")] = None,
+    seeds: Annotated[Whole, Parameter(help="How many: 0, 1, 2, ... are trained together.")] = 4,
+    steps: Annotated[Whole, Parameter(help="Steps of the generator.")] = 2000,
+    every: Annotated[Whole, Parameter(help="Measure and save every so many steps.")] = 200,
+    batch: Annotated[Whole | None, Parameter(help="Samples per step; default the recipe's.")] = None,
     lr: Annotated[float | None, Parameter(help="Learning rate; default the recipe's.")] = None,
     penalty_weight: Annotated[float | None, Parameter(help="Of the recipe's penalty; default the recipe's.")] = None,
-    hidden: Annotated[tuple[int, ...], Parameter(help="Widths of the hidden layers, as 64 64.", consume_multiple=True, negative=())] = (128, 128),
-    latent: Annotated[int, Parameter(help="Dimension of the generator's input.")] = 4,
+    hidden: Annotated[
+        tuple[Whole, ...],
+        Parameter(help="Widths of the hidden layers, as 64 64.", consume_multiple=True, negative=()),
+    ] = (128, 128),
+    latent: Annotated[Whole, Parameter(help="Dimension of the generator's input.")] = 4,
     dtype: Annotated[str, Parameter(help="float32 or float64.")] = "float32",
     device: Annotated[str, Parameter(help="A torch device.")] = "cpu",
+    threads: Annotated[
+        Whole | None,
+        Parameter(validator=Number(gte=1, lte=1024), help="Of torch; 1 is fastest where other work keeps cores busy."),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Train a recipe on a data set for several seeds at once.
 
     Example: gan train --recipe wgan-gp --data ring8 --seeds 4 --steps 1000 --lr 1e-3 --penalty-weight 1 --out RUN
     """
+    import torch
+
     from divergences._checks import count
     from gan import runs
     from gan.config import Config
@@ -52,8 +62,13 @@ def train(
         recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch, lr=lr,
         penalty_weight=penalty_weight, hidden=hidden, latent=latent, dtype=dtype, device=device,
     )  # fmt: skip
+    if threads is not None:
+        torch.set_num_threads(threads)
     if force:
         runs.discard(out)
+    began = runs.threads(out)
+    if began not in (None, torch.get_num_threads()):
+        say(f"note: {out} began with {began} threads, here are {torch.get_num_threads()}: its last bits may differ")
     with progress_bar() as progress:
         for record in runs.run(config, out):
             if progress is not None:
@@ -74,7 +89,7 @@ def sample(
     folder: RunFolder,
     *,
     out: Annotated[Path, Parameter(help="A .npy file of shape (seeds, n, d).")],
-    n: Annotated[int, Parameter(name=("-n", "--n"), help="Samples per seed.")] = 1000,
+    n: Annotated[Whole, Parameter(name=("-n", "--n"), help="Samples per seed.")] = 1000,
     force: Force = False,
 ) -> None:
     """Write samples of every seed's generator.

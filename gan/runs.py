@@ -108,6 +108,15 @@ def restore(folder: Path) -> tuple[Game, State]:
     return game, state
 
 
+def threads(folder: Path) -> int | None:
+    """How many threads the run in `folder` began with; None if no run did, or none can tell."""
+    try:
+        held = json.loads((folder / "environment.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return held.get("threads") if isinstance(held, dict) else None
+
+
 def discard(folder: Path) -> None:
     """Remove a run folder that no process trains in; a folder that is not one is left as it is."""
     if (folder / "config.json").exists():

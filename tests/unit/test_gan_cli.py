@@ -4,6 +4,7 @@ import fcntl
 
 import numpy as np
 import pytest
+import torch
 
 from divergences.cli import run as run_app
 from gan import runs
@@ -54,6 +55,18 @@ def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_another_number_of_threads_is_told(tmp_path, capsys):
+    """The run goes on, since its numbers hold; only the last bits may be others."""
+    began = torch.get_num_threads()
+    out = str(tmp_path / "run")
+    try:
+        for threads, told in (("1", False), ("1", False), ("2", True)):
+            assert run_app(app, ["train", *OPTIONS, "--threads", threads, "--out", out]) == 0
+            assert ("began with 1 threads, here are 2" in capsys.readouterr().err) == told
+    finally:
+        torch.set_num_threads(began)
 
 
 def test_force_starts_over_but_only_runs(tmp_path, capsys):

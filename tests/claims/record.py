@@ -54,17 +54,23 @@ class Claim:
         assert not unknown, f"unknown lecture {unknown}; known are {', '.join(SOURCES)}"
         self.sources = letters
 
+    def _record(self, what: str, expected: Any, measured: Any, tolerance: float, kind: str) -> None:
+        assert np.size(expected), f"{self.row} {what}: nothing expected"
+        assert np.size(measured), f"{self.row} {what}: nothing measured"
+        assert all(line.what != what for line in self.lines), f"{self.row} {what}: recorded twice"
+        self.lines.append(Line(what, _plain(expected), _plain(measured), tolerance, kind))
+
     def check(self, what: str, *, expected: Any, measured: Any, tolerance: float = 0.0) -> None:
         """Assert |expected - measured| <= tolerance everywhere (an infinity equals itself; NaN equals nothing)."""
         e, m = np.broadcast_arrays(np.asarray(expected, float), np.asarray(measured, float))
-        self.lines.append(Line(what, _plain(expected), _plain(measured), tolerance, "equal"))
+        self._record(what, expected, measured, tolerance, "equal")
         with np.errstate(invalid="ignore"):
             agree = (e == m) | (np.abs(e - m) <= tolerance)
         assert agree.all(), f"{self.row} {what}: expected {expected}, measured {measured}, tolerance {tolerance:g}"
 
     def at_most(self, what: str, *, measured: Any, bound: Any, tolerance: float = 0.0) -> None:
         """Assert measured <= bound + tolerance everywhere."""
-        self.lines.append(Line(what, _plain(bound), _plain(measured), tolerance, "bound"))
+        self._record(what, bound, measured, tolerance, "bound")
         assert np.all(np.asarray(measured, float) <= np.asarray(bound, float) + tolerance), (
             f"{self.row} {what}: measured {measured} exceeds {bound} by more than {tolerance:g}"
         )
@@ -72,13 +78,13 @@ class Claim:
     def refutes(self, what: str, *, printed: Any, measured: Any, margin: float = 0.0) -> None:
         """Assert that the printed value is wrong: it differs from the measured one by more than `margin`."""
         p, m = np.asarray(printed, float), np.asarray(measured, float)
-        self.lines.append(Line(what, _plain(printed), _plain(measured), margin, "refuted"))
+        self._record(what, printed, measured, margin, "refuted")
         assert np.isfinite(p).all() or np.isfinite(m).all(), f"{self.row} {what}: nothing to compare"
         assert np.all(np.abs(p - m) > margin), f"{self.row} {what}: the printed {printed} does hold, {measured}"
 
     @property
     def verdict(self) -> str:
-        """`fails` if the test failed, `erratum` if a printed form was refuted, else `holds`."""
+        """`fails` unless the test passed, `erratum` if a printed form was refuted, else `holds`."""
         if self.failed or not self.lines:
             return "fails"
         return "erratum" if any(line.kind == "refuted" for line in self.lines) else "holds"

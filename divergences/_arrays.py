@@ -90,7 +90,13 @@ def _elementwise() -> Any:
         def backward(ctx: Any, *upstream: Any) -> Any:
             sides = ctx.saved_tensors
             pairs = zip(ctx.slopes(*sides), sides, strict=True)
-            return (None, None, *((slope * upstream[0]).sum_to_size(side.shape) for slope, side in pairs))
+            # Atoms that nothing asks about (upstream 0) stay out, even where the slope is infinite.
+            ignored = upstream[0] == 0
+            return (
+                None,
+                None,
+                *((slope * upstream[0]).masked_fill(ignored, 0).sum_to_size(side.shape) for slope, side in pairs),
+            )
 
     return Elementwise
 

@@ -192,16 +192,22 @@ def repair_cost(problem: Problem, plan: Plan, off: float) -> float:
 def feasible_potentials(problem: Problem, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Potentials with f_i + g_j <= c_ij for the true costs: f the c-transform of g, then g that of f.
 
-    An entry of g that the solver does not know is -inf and binds nothing. Nothing rounds upwards.
+    An entry of g that the solver does not know is -inf and binds nothing. Nothing rounds upwards. Each f_i takes the
+    rounding of its own costs, so that a point far away without mass lowers no other potential.
     """
-    f = np.concatenate([np.min(block - g, axis=1) for _, block in problem.blocks()])
+    parts = [np.min(_lowered(problem, block) - g, axis=1) for _, block in problem.blocks()]
+    f = np.nextafter(np.concatenate(parts), -np.inf)
     best = np.full(len(g), np.inf)
-    inexact = problem.relative_error > 0 or problem.absolute_error > 0
     for rows, block in problem.blocks():
-        if inexact:
-            block = block * (1 - 2 * problem.relative_error) - 2 * problem.absolute_error
-        best = np.minimum(best, np.min(block - f[rows, None], axis=0))
+        best = np.minimum(best, np.min(_lowered(problem, block) - f[rows, None], axis=0))
     return f, np.nextafter(best, -np.inf)
+
+
+def _lowered(problem: Problem, block: np.ndarray) -> np.ndarray:
+    """Computed costs less what rounding may have added to them."""
+    if problem.relative_error == 0 and problem.absolute_error == 0:
+        return block
+    return block * (1 - 2 * problem.relative_error) - 2 * problem.absolute_error
 
 
 def dual_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:

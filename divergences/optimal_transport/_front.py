@@ -16,6 +16,8 @@ from divergences.optimal_transport.exact import Exact
 from divergences.optimal_transport.sinkhorn import Sinkhorn
 from divergences.optimal_transport.univariate import Univariate
 
+_LARGEST = float(np.finfo(np.float64).max)
+
 
 def wasserstein(
     x: Any,
@@ -116,8 +118,9 @@ def _as_tensors(
     slopes = _needed(problem, result.plan, *result.potentials, tensors)
     common["cost"] = with_gradients(result.cost, tensors.given, slopes).to(dtype)
     # The chain rule of cost**(1/p); at cost 0, its minimum, the gradient is set to 0.
-    power, cost = problem.power, result.cost
-    outer = 1.0 if power == 1 else result.distance / (power * cost) if cost > 0 else 0.0
+    power, distance = problem.power, np.float64(result.distance)
+    with np.errstate(over="ignore"):
+        outer = 1.0 if power == 1 else min(distance ** (1 - power) / power, _LARGEST) if distance > 0 else 0.0
     slopes = [None if s is None else outer * s for s in slopes]
     common["distance"] = with_gradients(result.distance, tensors.given, slopes).to(dtype)
     return replace(result, **common)

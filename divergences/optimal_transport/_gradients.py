@@ -47,8 +47,11 @@ def _point_gradients(problem: Problem, plan: Any) -> tuple[np.ndarray, np.ndarra
         raise DataError("Gradients with respect to points need a problem between points.")
     x, y = problem.points
     to_x, to_y = np.zeros_like(x), np.zeros_like(y)
+    # In the problem's own units of length, where no square overflows or vanishes.
+    unit = 2.0 ** (problem.exponent * (problem.power - 1))
     for i, j, mass in _cells(plan):
-        pull = mass[:, None] * _cost_gradient(x[i] - y[j], problem.metric, problem.power)
+        difference = np.ldexp(x[i] - y[j], -problem.exponent)
+        pull = mass[:, None] * _cost_gradient(difference, problem.metric, problem.power) * unit
         for k in range(x.shape[1]):
             to_x[:, k] += np.bincount(i, pull[:, k], len(x))
             to_y[:, k] -= np.bincount(j, pull[:, k], len(y))

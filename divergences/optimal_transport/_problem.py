@@ -68,7 +68,7 @@ class Problem:
             raise DataError("Distances between x and y must be finite; they overflow. Divide the points by 2 or more.")
         points = x, y
         varying = extent > 0  # a constant column adds nothing to any distance
-        exponent = _exponent(float(np.max(extent)), power)
+        exponent = exponent_of(float(np.max(extent)), power)
         x, y = (np.ldexp(v[:, varying] if varying.any() else v[:, :1] * 0.0, -exponent) for v in (x, y))
         problem = cls(a, b, x, y, None, power, metric, exponent, mass_exponent, slack, points, rounding)
         return problem._representable()
@@ -79,7 +79,7 @@ class Problem:
         matrix = np.asarray(cost, dtype=np.float64)
         a, b, mass_exponent, slack, rounding = _masses(a, b, *matrix.shape)
         largest = float(np.max(np.abs(matrix)))
-        exponent = _exponent(largest, 1.0)
+        exponent = exponent_of(largest, 1.0)
         matrix = np.ldexp(matrix, -exponent) if exponent else matrix
         problem = cls(a, b, None, None, matrix, 1.0, "", exponent, mass_exponent, slack, None, rounding)
         return problem._representable()
@@ -251,7 +251,7 @@ def _power(p: Any) -> float:
         raise DataError(f"{error} (p = inf, the bottleneck distance, is not a transport cost.)") from None
 
 
-def _exponent(largest: float, power: float) -> int:
+def exponent_of(largest: float, power: float) -> int:
     """The power of two to divide by so that costs and their products stay far from overflow; 0 if they already do."""
     exponent = math.frexp(largest)[1]
     return 0 if largest == 0 or abs(exponent) * power <= 300 else exponent
@@ -269,7 +269,7 @@ def _masses(a: Any, b: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray, int
         shown = [math.ldexp(v, exponent) if exponent < 900 else math.inf for v in (total_a, total_b)]
         raise NotNormalizedError(
             f"a and b must have the same total mass to {MASS_TOLERANCE:g} relative; got {shown[0]:.12g} and "
-            f"{shown[1]:.12g}. Divide each by its sum to compare them as distributions."
+            f"{shown[1]:.12g}. Divide each by its sum, in float64, to compare them as distributions."
         )
     if abs(total_a - total_b) <= 2.0**-49 * total_a:
         return a, b, exponent, slack, 0.0

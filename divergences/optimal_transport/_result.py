@@ -1,5 +1,6 @@
 """The answer to a transport problem: numbers with a proof beside them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,5 +128,6 @@ def _root(cost: float, problem: Problem, *, up: bool) -> float:
         return unscaled(cost, problem.exponent + problem.mass_exponent, up=up)
     exponent = problem.exponent + problem.mass_exponent / problem.power
     root = max(cost, 0.0) ** (1 / problem.power)
-    margin = 1 + 8 * UNIT if up else 1 - 8 * UNIT
-    return unscaled(root * margin, exponent, up=up)
+    # The exponent 1/p has itself been rounded, which counts log(cost) times over.
+    margin = (8 + abs(math.log(cost or 1.0))) * UNIT if cost > 0 else 0.0
+    return unscaled(root * (1 + margin if up else 1 - margin), exponent, up=up)

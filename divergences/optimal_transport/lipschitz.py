@@ -9,7 +9,7 @@ import numpy as np
 from divergences import _checks as check
 from divergences._arrays import Array, is_torch, to_numpy
 from divergences.optimal_transport._front import wasserstein
-from divergences.optimal_transport._problem import BLOCK, distances
+from divergences.optimal_transport._problem import BLOCK, distances, exponent_of
 from divergences.optimal_transport._rounding import UNIT
 
 
@@ -40,21 +40,23 @@ class KantorovichRubinstein:
             return self._torch_critic(z).to(points.dtype if points.dtype.is_floating_point else z.dtype)
         step = max(1, BLOCK // len(self._y))
         parts = [z[start : start + step] for start in range(0, len(z), step)]
-        return np.concatenate([np.min(distances(part, self._y, self.metric) - self._g, axis=1) for part in parts])
+        return np.concatenate([np.min(self._cones(part), axis=1) for part in parts])
+
+    def _cones(self, z: np.ndarray) -> np.ndarray:
+        """metric(z_i, y_j) - g_j at points z (k, d), in units of length where no square overflows or vanishes."""
+        return _far(z, self._y, self.metric) - self._g
 
     def _torch_critic(self, z: Array) -> Array:
         """The critic through autograd: only the winning y_j of each point is differentiated, with gradient 0 at it."""
         import torch
 
         host = to_numpy(z)
-        winners = [
-            np.argmin(distances(host[start : start + 4096], self._y, self.metric) - self._g, axis=1)
-            for start in range(0, len(host), 4096)
-        ]
+        winners = [np.argmin(self._cones(host[start : start + 4096]), axis=1) for start in range(0, len(host), 4096)]
         j = np.concatenate(winners)
-        difference = z - z.new_tensor(self._y[j])
+        unit = 2.0 ** _unit(host, self._y)
+        difference = (z - z.new_tensor(self._y[j])) / unit
         order = {"euclidean": 2.0, "cityblock": 1.0, "chebyshev": torch.inf}[self.metric]
-        return torch.linalg.vector_norm(difference, ord=order, dim=1) - z.new_tensor(self._g[j])
+        return torch.linalg.vector_norm(difference, ord=order, dim=1) * unit - z.new_tensor(self._g[j])
 
     @cached_property
     def lipschitz(self) -> float:
@@ -66,10 +68,22 @@ class KantorovichRubinstein:
         step = max(1, BLOCK // len(z))
         for start in range(0, len(z), step):
             rise = np.abs(phi[start : start + step, None] - phi) - rounding
-            run = distances(z[start : start + step], z, self.metric)
+            run = _far(z[start : start + step], z, self.metric)
             slope = np.divide(rise, run, out=np.zeros_like(run), where=run > 0)
             largest = max(largest, float(slope.max()))
         return largest
+
+
+def _unit(x: np.ndarray, y: np.ndarray) -> int:
+    """The exponent of a unit of length for x and y; 0 in ordinary ranges."""
+    extent = np.maximum(x.max(axis=0), y.max(axis=0)) - np.minimum(x.min(axis=0), y.min(axis=0))
+    return exponent_of(float(np.max(extent)), 1.0)
+
+
+def _far(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
+    """`distances` at any scale."""
+    unit = _unit(x, y)
+    return np.ldexp(distances(np.ldexp(x, -unit), np.ldexp(y, -unit), metric), unit)
 
 
 def kantorovich_rubinstein(

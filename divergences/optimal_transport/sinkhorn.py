@@ -1,10 +1,11 @@
 """Entropic transport in the log domain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from divergences import _checks as check
+from divergences.errors import DataError
 from divergences.optimal_transport._certificate import bracket
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import dot
@@ -13,6 +14,8 @@ from divergences.optimal_transport._solution import GibbsPlan, Solution
 _SHRINK = 0.25  # ratio of successive values of epsilon while it is lowered
 _COARSE = 1e-2  # marginal error at which a larger epsilon has done its service
 _ROUND = 10  # sweeps between two looks at the error
+_FINEST = 2.0**-52  # of the largest cost: where float64 potentials no longer resolve epsilon
+_LEAST = 2.0**-200  # of the largest cost: far from where a quotient by epsilon overflows
 _LARGE = 1e100  # scalings beyond this are absorbed into the potentials
 
 
@@ -54,8 +57,13 @@ class Sinkhorn:
     def solve(self, problem: Problem) -> Solution:
         """A raw solution of `problem`: a Gibbs plan with exact row marginals, and its potentials."""
         scaling = _Scaling(problem, self.tolerance, self.max_iterations)
-        epsilon = self._epsilon(problem)
-        for stage in _stages(float(np.max(np.abs(problem.cost))), epsilon):
+        epsilon, largest = self._epsilon(problem), float(np.max(np.abs(problem.cost)))
+        if epsilon < _LEAST * largest:
+            raise DataError(
+                f"epsilon must be at least {_LEAST:.2g} of the largest cost; got {epsilon / largest:.2g} of it. "
+                "Use Exact() for unregularised transport."
+            )
+        for stage in _stages(largest, epsilon):
             scaling.run(stage, _COARSE)
         converged = scaling.run(epsilon, self.tolerance)
         solution = scaling.solution(epsilon, converged)
@@ -65,6 +73,8 @@ class Sinkhorn:
         proof = bracket(problem, solution)
         while converged and proof.upper - proof.lower > wanted:
             epsilon *= _SHRINK
+            if epsilon < _FINEST * largest:
+                return replace(solution, converged=False, notes=("rounding does not let the bracket reach gap",))
             converged = scaling.run(epsilon, self.tolerance)
             solution = scaling.solution(epsilon, converged)
             proof = bracket(problem, solution)
@@ -195,5 +205,7 @@ def _softmin(
     work /= epsilon
     peak = np.max(work, axis=1)
     work -= peak[:, None]
+    if work.min() > -1:  # a large epsilon would multiply the rounding of a sum near one
+        return -epsilon * (peak + np.log1p(np.expm1(work, out=work) @ mass))
     np.exp(work, out=work)
     return -epsilon * (peak + np.log(work @ mass))

@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 from divergences import _checks as check
 from divergences._arrays import Array, is_torch, namespace, result_dtype
 from divergences._results import Estimate, Interval
-from divergences.optimal_transport._problem import BLOCK
+from divergences.optimal_transport._problem import BLOCK, exponent_of
 from divergences.optimal_transport._staircase import staircase
 
 
@@ -31,22 +31,28 @@ def sliced_wasserstein(x: Any, y: Any, p: float = 1, *, projections: int = 200, 
         check.points(x_given := check.real_array(x, "x"), "x"),
         check.points(y_given := check.real_array(y, "y"), "y"),
     )
-    namespace(x, y)
+    xp = namespace(x, y)
     check.same_dimension(x, y)
     power = check.positive(p, "p", minimum=1.0, strict=False)
     k = check.count(projections, "projections", minimum=2)
     directions = check.generator(rng).normal(size=(k, x.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    costs = _projected_costs(x, y, directions, power)
+    # Around their centre and in their own unit of length, where projections keep their digits.
+    centre = xp.mean(x, axis=0) / 2 + xp.mean(y, axis=0) / 2
+    centre = centre.detach() if is_torch(centre) else centre
+    x, y = x - centre, y - centre
+    reach = max(float(xp.max(xp.abs(v.detach() if is_torch(v) else v))) for v in (x, y))
+    unit = 2.0 ** exponent_of(reach, power)
+    costs = _projected_costs(x / unit, y / unit, directions, power)
     host = costs.detach().cpu().numpy() if is_torch(costs) else costs
     center, spread = float(np.mean(host)), float(np.std(host, ddof=1)) / k**0.5
     half = float(stdtrit(k - 1, 0.975)) * spread
-    interval = Interval(max(center - half, 0.0) ** (1 / power), (center + half) ** (1 / power))
-    error = spread * center ** (1 / power - 1) / power if center > 0 else 0.0
+    low, high = (max(end, 0.0) ** (1 / power) * unit for end in (center - half, center + half))
+    error = spread * center ** (1 / power - 1) / power * unit if center > 0 else 0.0
     mean = costs.mean()
-    root = mean ** (1 / power) if center > 0 else mean * 0.0  # the gradient at 0, the minimum, is 0
+    root = mean ** (1 / power) * unit if center > 0 else mean * 0.0  # the gradient at 0, the minimum, is 0
     value = root.to(result_dtype(x_given, y_given)) if is_torch(costs) else float(root)
-    return Estimate(value, error, interval, "sliced", len(x), len(y))
+    return Estimate(value, error, Interval(low, high), "sliced", len(x), len(y))
 
 
 def _projected_costs(x: Array, y: Array, directions: np.ndarray, power: float) -> Array:

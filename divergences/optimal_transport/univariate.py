@@ -15,9 +15,9 @@ from divergences.optimal_transport._staircase import staircase, whole_masses
 class Univariate:
     """Exact transport between one-dimensional samples for any p >= 1, in O(n log n) time and O(n) memory.
 
-    The monotone coupling is optimal for every convex cost abs(x - y)**p. Potentials follow its staircase: equality along
-    it makes them feasible everywhere (the costs are a Monge array), so lowering them by the proven error of their
-    sums needs no look at the other pairs.
+    The monotone coupling is optimal for every convex cost abs(x - y)**p. Potentials follow its staircase: equality
+    along it makes them feasible everywhere (the costs are a Monge array), so lowering them by the proven error of
+    their sums needs no look at the other pairs.
 
     Raises DataError for points in more than one dimension and for cost matrices.
 

@@ -1,7 +1,7 @@
 """One column at a time: W₁, Kolmogorov-Smirnov, binned divergences, and a permutation test."""
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import hypot, sqrt
 from typing import cast
 
 import numpy as np
@@ -47,20 +47,28 @@ class Line:
         slope = -np.sign(self.difference(labels)[0])
         potential = np.empty(self.n + self.m)
         potential[self.order] = np.concatenate([[0.0], np.cumsum(slope * self.gap)])
-        return sqrt(potential[: self.n].var() / self.n + potential[self.n :].var() / self.m)
+        ahead, behind = deviation(potential[: self.n]), deviation(potential[self.n :])
+        return hypot(float(ahead) / sqrt(self.n), float(behind) / sqrt(self.m))
+
+
+def deviation(values: np.ndarray) -> np.ndarray:
+    """The standard deviation of each column (or of a vector) at any scale: no square overflows or vanishes."""
+    values = values - values.mean(axis=0)
+    peak = np.max(np.abs(values), axis=0)
+    unit = np.where(peak > 0, peak, 1.0)
+    return unit * np.std(values / unit, axis=0)
 
 
 def compare_column(
     name: str, x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
 ) -> ColumnComparison:
     """The comparison of one column, its p-value not yet adjusted."""
-    centre = x.mean() / 2 + y.mean() / 2
-    x, y = x - centre, y - centre
     line = Line.of(x, y)
     blocks = labels(len(x), len(y), permutations, rng)
     observed = next(blocks)
     w1 = np.concatenate([line.w1(observed), *(line.w1(block) for block in blocks)])
-    spread = float(np.std(np.concatenate([x, y])))
+    centre = x.mean() / 2 + y.mean() / 2
+    spread = float(deviation(np.concatenate([x, y]) - centre))
     p = pvalue(w1)
     return ColumnComparison(
         name=name,
@@ -73,7 +81,7 @@ def compare_column(
         ks=float(line.ks(observed)[0]),
         js_distance=_root(estimate(x, y, "js", rng=rng)),
         total_variation=estimate(x, y, "total_variation", rng=rng),
-        mean_shift=float(y.mean() - x.mean()),
+        mean_shift=float((y - centre).mean() - (x - centre).mean()),
         pvalue=p,
         pvalue_adjusted=p,
     )

@@ -1,5 +1,6 @@
 """Sums over all pairs of points, in blocks of rows, for NumPy and torch."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,12 +31,18 @@ def samples(x: Any, y: Any) -> tuple[Array, Array, Array]:
 
 
 def distances(x: Array, y: Array) -> Array:
-    """‖x_i − y_j‖, shape (n, m), by differences: the formula with squares loses close points far from zero."""
+    """‖x_i − y_j‖, shape (n, m), by differences: the formula with squares loses close points far from zero.
+
+    Points so large or small that squares would overflow or vanish are first divided by a power of two.
+    """
+    reach = max(float(abs(v.detach() if is_torch(v) else v).max()) for v in (x, y))
+    exponent = math.frexp(reach)[1]
+    unit = 2.0**exponent if 300 < abs(exponent) < 1022 else 1.0
     if is_torch(x):
         import torch
 
-        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
-    return cdist(x, y)
+        return torch.cdist(x / unit, y / unit, compute_mode="donot_use_mm_for_euclid_dist") * unit
+    return cdist(x, y) if unit == 1 else cdist(x / unit, y / unit) * unit
 
 
 def blocks(kernel: Kernel, x: Array, y: Array) -> Iterator[tuple[int, Array]]:
@@ -60,11 +67,13 @@ def off_diagonal_total(kernel: Kernel, x: Array) -> Array:
 
 
 def median_distance(x: np.ndarray, most: int = 2000) -> float:
-    """The median distance between two different rows of `x`; beyond `most` rows, of evenly spaced ones.
+    """The median distance between two different rows of `x`; beyond `most` rows, of evenly spaced ones
+    of the rows in lexical order, so that neither the order of rows nor that of the samples matters.
 
     Where more than half of the pairs coincide the median is 0, which is no scale: then the median of the
     positive distances, and 1 where there are none.
     """
+    x = x[np.lexsort(x.T)] if len(x) > most else x
     rows = x[np.linspace(0, len(x) - 1, min(len(x), most)).astype(int)]
     d = distances(rows, rows)[np.triu_indices(len(rows), k=1)]
     if d.size == 0 or not d.any():

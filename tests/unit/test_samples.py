@@ -12,8 +12,8 @@ from sklearn.datasets import load_breast_cancer
 from divergences import CATALOGUE
 from divergences.errors import DataError
 from divergences.files import Table
-from divergences.optimal_transport import wasserstein
-from divergences.samples import Gaussian, JointComparison, compare, energy_distance, estimate, mmd, tables
+from divergences.optimal_transport import sinkhorn_divergence, wasserstein
+from divergences.samples import Gaussian, JointComparison, compare, energy_distance, estimate, joint, mmd, tables
 from divergences.samples.columns import Line
 from divergences.samples.histogram import bin_edges
 from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, transported
@@ -192,14 +192,25 @@ def test_the_joint_numbers_are_those_of_the_public_functions(cancer, comparison)
     """Standardised by the pooled rows, then each distance as anyone would call it."""
     pooled = np.concatenate([table.values for table in cancer])
     x, y = ((table.values - pooled.mean(axis=0)) / pooled.std(axis=0) for table in cancer)
-    joint = comparison.joint
+    found = comparison.joint
     for p in (1, 2):
-        assert joint[f"w{p}"].value == pytest.approx(float(wasserstein(x, y, p=p).distance), rel=1e-9)
-        assert joint[f"w{p}"].lower <= joint[f"w{p}"].cost <= joint[f"w{p}"].upper
-    assert joint["energy_distance"].value == pytest.approx(float(energy_distance(x, y)), rel=1e-9)
-    assert joint["mmd"].value == pytest.approx(float(mmd(x, y)), rel=1e-9)
-    assert all(entry.value > 2 * entry.null_95 for entry in joint.values())
-    assert all(entry.pvalue == 1 / (1 + entry.permutations) for entry in joint.values())
+        assert found[f"w{p}"].value == pytest.approx(float(wasserstein(x, y, p=p).distance), rel=1e-9)
+        assert found[f"w{p}"].lower <= found[f"w{p}"].cost <= found[f"w{p}"].upper
+    assert found["energy_distance"].value == pytest.approx(float(energy_distance(x, y)), rel=1e-9)
+    assert found["mmd"].value == pytest.approx(float(mmd(x, y)), rel=1e-9)
+    assert all(entry.value > 2 * entry.null_95 for entry in found.values())
+    assert all(entry.pvalue == 1 / (1 + entry.permutations) for entry in found.values())
+
+
+def test_no_permutation_sees_the_observed_labels(monkeypatch):
+    """Sinkhorn's epsilon is that of each split by itself, without which the test would not be exact."""
+    seen = []
+    solve = joint.sinkhorn_divergence
+    monkeypatch.setattr(joint, "sinkhorn_divergence", lambda x, y, **k: seen.append(k) or solve(x, y, **k))
+    pooled = Pooled(np.concatenate(normals(5, 6, 1.5, 0)), 5, "none", permutations=3)
+    entry = sinkhorn(pooled, np.random.default_rng(0), lambda stage, part: None)
+    assert seen == [{"p": 1}] * 4
+    assert entry.value == sinkhorn_divergence(pooled.points[:5], pooled.points[5:])
 
 
 def test_standard_errors_are_the_spread_over_samples():

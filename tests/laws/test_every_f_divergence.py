@@ -161,6 +161,11 @@ def test_multiples(d, pair, v):
     assert triple(*pair) == pytest.approx(3 * d(*pair), rel=1e-12, abs=1e-300)
     assert laws.composition_gap(triple, v) <= 1e-6
     assert laws.fenchel_young_gap(triple, 2.5) <= 1e-9
+    assert triple.domain[1] == 3 * d.domain[1]
+    assert triple.reverse(*pair) == pytest.approx(3 * d.reverse(*pair), rel=1e-12, abs=1e-14)
+    with np.errstate(over="ignore"):
+        assert np.allclose(triple.optimal_critic(*pair), 3 * d.optimal_critic(*pair), rtol=1e-12)
+        assert np.allclose(triple.gradient(*pair), 3 * np.array(d.gradient(*pair)), rtol=1e-12)
 
 
 @EVERY

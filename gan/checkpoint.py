@@ -44,6 +44,11 @@ def decode(path: Path, game: Game) -> State:
     step = int(arrays["step"])
     if not 0 <= step <= game.config.steps:
         raise FileFormatError(f"{path} must be at a step from 0 to {game.config.steps}; it is at {step}.")
+    for name, steps in (("critic", step * game.recipe.critic_steps), ("generator", step)):
+        if arrays[f"{name}.updates"] != steps:
+            raise FileFormatError(
+                f"{path} must hold {steps} updates of the {name} at step {step}; it holds {arrays[f'{name}.updates']}."
+            )
     players = (_player(name, arrays, game) for name in ("critic", "generator"))
     return State(step, float(arrays["seconds"]), *players)
 

@@ -206,7 +206,10 @@ def _configuration(folder: Path) -> Config:
         raise FileFormatError(f"{path} must hold a version and a config; {error}.") from None
     if version != VERSION:
         raise FileFormatError(f"{path} must be of version {VERSION}; got {version!r}. Use the release that wrote it.")
-    return Config.from_dict(values)
+    try:
+        return Config.from_dict(values)
+    except DataError as error:
+        raise FileFormatError(f"{path}: {error}") from None
 
 
 def _checkpoint(folder: Path, game: Game) -> State | None:

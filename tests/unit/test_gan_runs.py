@@ -168,6 +168,10 @@ BAD = {
     "missing array": (changed(lambda held: held.pop("generator")), "differs in 'generator.npy'"),
     "extra array": (changed(lambda held: held.update(more=np.zeros(1))), "differs in 'more.npy'"),
     "step beyond the end": (changed(lambda held: held.update(step=np.array(9))), "from 0 to 8; it is at 9"),
+    "updates unlike the step": (
+        changed(lambda held: held.update({"critic.updates": np.array(-5)})),
+        "0 updates of the",
+    ),
     "pickle inside": (changed(lambda held: held.update(critic=np.array([Evil()], object))), "pickle|Object arrays"),
     "bomb": (changed(lambda held: held.update(critic=np.zeros(10**6, np.float32))), "more than it may have"),
     "empty": (b"", "damaged"),
@@ -209,6 +213,14 @@ def test_bad_config_files(text, tmp_path):
     """A damaged or newer config.json is refused."""
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(FileFormatError, match=r"config\.json"):
+        runs.read(tmp_path)
+
+
+def test_a_bad_field_names_its_file(finished, tmp_path):
+    """A field that does not fit is told with the file that it stands in."""
+    text = (finished / "config.json").read_text()
+    (tmp_path / "config.json").write_text(text.replace('"steps": 8', '"steps": "8"'))
+    with pytest.raises(FileFormatError, match=r"config\.json: steps must be a whole number"):
         runs.read(tmp_path)
 
 

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from cyclopts import App
 from divergences import cli
 from divergences.console import explain, run
 from divergences.errors import ConvergenceError, DataError
-from divergences.rules import parse_rule
+from divergences.rules import fired, parse_rule
 
 
 @pytest.fixture
@@ -121,6 +123,13 @@ def test_rules_take_any_column_name():
     """Parentheses and relations inside a name do not confuse the parser."""
     assert parse_rule("w1(a (b) > c)>0.5").column == "a (b) > c"
     assert parse_rule("w1_sd(x)<=1e-3").threshold == 1e-3
+
+
+@pytest.mark.parametrize(("rule", "holds"), [("w2>1", False), ("w2>=1", True), ("w2<1", False), ("w2<=1", True)])
+def test_equality_belongs_to_the_relations_that_say_so(rule, holds):
+    """At the threshold itself."""
+    at_one: Any = SimpleNamespace(joint={"w2": SimpleNamespace(value=1.0)})
+    assert bool(fired(parse_rule(rule), at_one)) == holds
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,8 @@ def test_a_forged_shape_allocates_nothing(write):
     forged = npy(np.zeros((2, 2))).replace(b"(2, 2), }        ", b"(65536, 65536), }")
     with pytest.raises(FileFormatError, match=r"promises 34,359,738,368 bytes.*has 32"):
         read_table(write(forged, "x.npy"))
+    with pytest.raises(FileFormatError, match=r"promises 32 bytes.*has 40"):
+        read_table(write(npy(np.zeros((2, 2))) + b" " * 8, "x.npy"))
     with pytest.raises(FileFormatError, match="header of at most 10,000 bytes"):
         read_table(write(b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + b" " * 100, "x.npy"))
 
@@ -300,6 +302,9 @@ def test_parquet(write):
         read_table(path)
     with pytest.raises(DataError, match="at most 10 bytes"):
         read_table(write(parquet_bytes(pa.table({"a": np.zeros(10**5)})), "big.parquet"), max_bytes=10)
+    zeros = parquet_bytes(pa.table({"a": np.zeros(10**5)}))  # a few hundred bytes that unpack to 800,000
+    with pytest.raises(DataError, match="must unpack to at most 100,000 bytes"):
+        read_table(write(zeros, "bomb.parquet"), max_bytes=100_000)
 
 
 def test_frames_through_the_arrow_protocol():

@@ -256,6 +256,18 @@ def test_a_perfect_sampler_gets_the_floor():
     assert [x.tolist() for x in modes_covered(game, point)] == [[1, 1], [1.0, 1.0]]
 
 
+def test_a_mode_is_covered_by_a_hundredth_of_the_samples():
+    """Ten good samples of 1,000 cover a mode, nine do not; samples 3 sigma away count, beyond that they do not."""
+    game = Game(Config())
+    first, second = (torch.tensor(mean) for mean in game.data.means[:2])
+    for few, covered in ((9, 1), (10, 2)):
+        samples = torch.cat((first.expand(1000 - few, 2), second.expand(few, 2)))[None]
+        assert modes_covered(game, samples)[0].tolist() == [covered]
+    for sigmas, quality in ((2.99, 1.0), (3.01, 0.0)):
+        samples = (first + torch.tensor([0.1 * sigmas, 0.0])).expand(1, 100, 2)
+        assert [x.tolist() for x in modes_covered(game, samples)] == [[int(quality)], [quality]]
+
+
 def test_evaluation_brackets_the_true_distance():
     """All mass moved by 3 costs 3 more than the floor at most; bracket and floor are in order."""
     config = Config(data="mixture1d", seeds=(0, 1), steps=1, **SMALL)

@@ -3,8 +3,10 @@
 import base64
 import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,7 +15,7 @@ from matplotlib.figure import Figure
 
 from divergences.files import Table
 from divergences.report import Report, Section, comparison_report, number, picture, plain, table, text, verdict
-from divergences.report.pictures import label
+from divergences.report.pictures import densities, label
 from divergences.samples import Comparison, compare
 from divergences.saving import write_atomically
 from divergences.wording import spreadsheet
@@ -153,6 +155,33 @@ def test_wording():
     assert number(123456.7) == "123457"
     for start in "=+-@":
         assert spreadsheet(f"{start}x") == f"'{start}x"
+
+
+def test_the_verdict_counts_adjusted_p_values():
+    """A column that stands out only before adjustment is not counted."""
+    rng = np.random.default_rng(0)
+    result = compare(rng.normal(size=(40, 2)), rng.normal([2.0, 0.0], size=(40, 2)), rng=0, permutations=99)
+    columns = {
+        name: replace(c, pvalue=0.01, pvalue_adjusted=0.01 if c.w1 > 1 else 0.2) for name, c in result.columns.items()
+    }
+    assert "differ: 1 of 2 columns" in verdict(replace(result, columns=columns))
+
+
+def test_each_histogram_is_of_its_own_table():
+    """Blue are the reference's shares, orange the current's, and each sums to one."""
+    result = compare(np.repeat([0.0, 1.0], [30, 10]), np.repeat([0.0, 1.0], [10, 30]), rng=0, permutations=2)
+    steps: list[Any] = list(densities(result).axes[0].patches)
+    blue, orange = (step.get_data().values for step in steps)
+    assert (blue[0], blue[-1], orange[0], orange[-1]) == (0.75, 0.25, 0.25, 0.75)
+
+
+def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path, monkeypatch):
+    """Even if it was not there when the path was judged."""
+    (tmp_path / "a.txt").write_text("theirs")
+    monkeypatch.setattr("divergences.saving.check_free", lambda path, *, force: None)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "a.txt", "ours")
+    assert (tmp_path / "a.txt").read_text() == "theirs"
 
 
 def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):

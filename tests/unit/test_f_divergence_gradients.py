@@ -53,3 +53,10 @@ def test_gradient_broadcasts_back():
     q = torch.tensor([Q, P], dtype=torch.float64)
     (gradient,) = torch.autograd.grad(dv.kl(p, q).sum(), p)
     assert torch.allclose(gradient, torch.log(p.detach() / q[0]))
+
+
+def test_rescaling_by_rule_is_no_part_of_the_function():
+    """A sum within tolerance of one is divided by a constant: the gradient is that of the rescaled vector."""
+    p = torch.tensor(P, dtype=torch.float64).mul(1 + 1e-8).requires_grad_()
+    (gradient,) = torch.autograd.grad(dv.kl(p, torch.tensor(Q, dtype=torch.float64)), p)
+    assert gradient.tolist() == pytest.approx(dv.kl.gradient(P, Q)[0].tolist(), rel=1e-6)

@@ -64,6 +64,7 @@ def test_formats(files, call):
     """JSON and CSV on stdout can be read by programs."""
     _, out, _ = call(*QUICK, "--format", "json")
     assert json.loads(out)["joint"]["w1"]["lower"] > 0
+    assert json.loads(out)["columns"]["age"]["mean_shift"] > 1  # current - reference
     _, out, _ = call(*QUICK, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["column"] for row in rows] == ["age", "height"]

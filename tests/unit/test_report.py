@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from divergences.files import Table
 from divergences.report import Report, Section, comparison_report, number, picture, plain, table, text, verdict
-from divergences.report.pictures import densities, label
+from divergences.report.pictures import densities, joint_distances, label
 from divergences.samples import Comparison, compare
 from divergences.saving import write_atomically
 from divergences.wording import spreadsheet
@@ -173,6 +173,15 @@ def test_each_histogram_is_of_its_own_table():
     steps: list[Any] = list(densities(result).axes[0].patches)
     blue, orange = (step.get_data().values for step in steps)
     assert (blue[0], blue[-1], orange[0], orange[-1]) == (0.75, 0.25, 0.25, 0.75)
+
+
+def test_the_joint_picture_shows_value_over_null():
+    """Far apart is to the right of one, and each point stands on the line of its distance."""
+    result = compare(np.arange(20.0), np.arange(20.0) + 50, rng=0, permutations=9)
+    points: Any = joint_distances(result).axes[0].lines[0]
+    expected = [entry.value / entry.null_95 for entry in result.joint.values()]
+    np.testing.assert_allclose(points.get_xdata(), expected)
+    assert min(expected) > 1
 
 
 def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING
 
 from divergences.console import UsageError
+from divergences.errors import DataError
 
 if TYPE_CHECKING:
     from divergences.samples import Comparison
@@ -62,6 +63,8 @@ def check_columns(rules: Iterable[Rule], names: Sequence[str]) -> None:
 def fired(rule: Rule, comparison: "Comparison") -> list[str]:
     """What made the rule fire, in words; empty if nothing did."""
     if rule.column is None:
+        if rule.metric not in comparison.joint:
+            raise DataError(f"--fail-on {rule.text!r} needs {rule.metric}, which these tables are too small for.")
         values = {rule.metric: comparison.joint[rule.metric].value}
     else:
         names = list(comparison.columns) if rule.column == "*" else [rule.column]

@@ -100,7 +100,20 @@ def train_gans() -> dict[str, runs.Run]:
     trained = {}
     for recipe, options in RECIPES.items():
         folder = OUT / recipe
-        common = ("--recipe", recipe, "--data", "ring8", "--seeds", "4", "--hidden", "64", "64", *options)
+        common = (
+            "--recipe",
+            recipe,
+            "--data",
+            "ring8",
+            "--seeds",
+            "4",
+            "--hidden",
+            "64",
+            "64",
+            "--threads",
+            "1",
+            *options,
+        )
         command(f"3/3  Train {recipe}", "gan", "train", *common, "--out", str(folder.relative_to(ROOT)), "--force")
         page = folder.with_suffix(".html").relative_to(ROOT)
         command("     and report on it", "gan", "report", str(folder.relative_to(ROOT)), "--out", str(page), "--force")

@@ -9,7 +9,7 @@ from divergences import _checks as check
 from divergences._arrays import Array, is_torch, like, namespace, result_dtype, to_numpy, with_gradients
 from divergences.errors import DataError
 from divergences.optimal_transport._gradients import Tensors, gradients
-from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERANCE, Problem
 from divergences.optimal_transport._result import EntropicResult, TransportResult, accept, certify
 from divergences.optimal_transport._solution import GibbsPlan, Solver
 from divergences.optimal_transport.exact import Exact
@@ -41,8 +41,9 @@ def wasserstein(
     The result's `distance` is in the units of the points, `cost`, `lower`, `upper` and `potentials` in these to the
     power p, times mass. Torch inputs give tensors with gradients with respect to points and masses.
 
-    Raises DataError for unusable input, NotNormalizedError for masses whose totals differ by more than 1e-9
-    relative, ConvergenceError (unless strict=False) when the solver stopped early; its `.result` is still true.
+    Raises DataError for unusable input, NotNormalizedError for masses whose totals differ by more than 1e-9 relative
+    (1e-5 where they came in less than float64), ConvergenceError (unless strict=False) when the solver stopped early;
+    its `.result` is still true.
 
     >>> import numpy as np
     >>> r = wasserstein(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 3.0], [1.0, 3.0]]), p=2)
@@ -53,9 +54,10 @@ def wasserstein(
     """
     x, keep_x = check.points(x_given := check.real_array(x, "x"), "x", nan_policy=nan_policy)
     y, keep_y = check.points(y_given := check.real_array(y, "y"), "y", nan_policy=nan_policy)
+    tolerance = _tolerance(a, b)
     a, b = _weights(a, "a", len(x_given), keep_x), _weights(b, "b", len(y_given), keep_y)
     _one_kind(x, y, a, b)
-    problem = Problem.from_samples(to_numpy(x), to_numpy(y), p, _host(a), _host(b), metric)
+    problem = Problem.from_samples(to_numpy(x), to_numpy(y), p, _host(a), _host(b), metric, tolerance=tolerance)
     chosen = solver or (Univariate() if x.shape[1] == 1 else Exact())
     tensors = Tensors(x=x, y=y, a=a, b=b) if is_torch(x) else None
     return _solve(problem, chosen, tensors, (x_given, y_given), strict=strict)
@@ -81,9 +83,10 @@ def transport(
     if given.ndim != 2 or 0 in given.shape:
         raise DataError(f"cost must be a matrix (n, m) with n, m >= 1; got shape {tuple(given.shape)}.")
     cost = check.finite(given.double() if is_torch(given) else given.astype(np.float64, copy=False), "cost")
+    tolerance = _tolerance(a, b)
     a, b = _weights(a, "a", cost.shape[0], None), _weights(b, "b", cost.shape[1], None)
     _one_kind(cost, cost, a, b)
-    problem = Problem.from_costs(to_numpy(cost), _host(a), _host(b))
+    problem = Problem.from_costs(to_numpy(cost), _host(a), _host(b), tolerance=tolerance)
     tensors = Tensors(a=a, b=b, cost=cost) if is_torch(cost) else None
     return _solve(problem, solver or Exact(), tensors, (given,), strict=strict)
 
@@ -131,6 +134,13 @@ def _needed(problem: Problem, plan: Any, f: Any, g: Any, tensors: Tensors) -> li
     if not any(t.requires_grad for t in tensors.given):
         return [None] * len(tensors.given)
     return list(gradients(problem, plan, f, g, tensors))
+
+
+def _tolerance(*weights: Any) -> float:
+    """How far the totals may differ, relative: what rounding to the narrowest dtype among the masses can do."""
+    given = [check.real_array(value, "the masses") for value in weights if value is not None]
+    narrow = any(array.dtype.itemsize < 8 and namespace(array).isdtype(array.dtype, "real floating") for array in given)
+    return NARROW_TOLERANCE if narrow else MASS_TOLERANCE
 
 
 def _weights(value: Any, name: str, size: int, keep: Array | None) -> Array | None:

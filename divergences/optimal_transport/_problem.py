@@ -26,7 +26,8 @@ from divergences.errors import DataError, NotNormalizedError
 from divergences.optimal_transport._rounding import SUBNORMAL, UNIT, total
 
 METRICS = ("euclidean", "cityblock", "chebyshev")
-MASS_TOLERANCE = 1e-9
+MASS_TOLERANCE = 1e-9  # relative, between the two totals
+NARROW_TOLERANCE = 1e-5  # the same for masses that were rounded below float64
 _cdist: Any = cdist  # its stubs take only literal metric names
 BLOCK = 2**20  # entries per block where a pass over all pairs would otherwise need temporaries
 
@@ -54,13 +55,21 @@ class Problem:
 
     @classmethod
     def from_samples(
-        cls, x: np.ndarray, y: np.ndarray, p: Any = 1, a: Any = None, b: Any = None, metric: str = "euclidean"
+        cls,
+        x: np.ndarray,
+        y: np.ndarray,
+        p: Any = 1,
+        a: Any = None,
+        b: Any = None,
+        metric: str = "euclidean",
+        *,
+        tolerance: float = MASS_TOLERANCE,
     ) -> "Problem":
         """The problem between points x (n, d) and y (m, d), finite float64, with cost metric(x_i, y_j)**p."""
         power = _power(p)
         check.choice(metric, METRICS, "metric")
         check.same_dimension(x, y)
-        a, b, mass_exponent, slack, rounding = _masses(a, b, len(x), len(y))
+        a, b, mass_exponent, slack, rounding = _masses(a, b, len(x), len(y), tolerance)
         low, high = (f([f(x, axis=0), f(y, axis=0)], axis=0) for f in (np.min, np.max))
         with np.errstate(over="ignore"):
             extent = high - low
@@ -74,10 +83,11 @@ class Problem:
         return problem._representable()
 
     @classmethod
-    def from_costs(cls, cost: Any, a: Any = None, b: Any = None) -> "Problem":
+    def from_costs(cls, cost: Any, a: Any = None, b: Any = None, *, tolerance: float = MASS_TOLERANCE) -> "Problem":
         """The problem with the cost matrix `cost` (n, m): finite, of any sign."""
         matrix = np.asarray(cost, dtype=np.float64)
-        a, b, mass_exponent, slack, rounding = _masses(a, b, *matrix.shape)
+        n, m = matrix.shape
+        a, b, mass_exponent, slack, rounding = _masses(a, b, n, m, tolerance)
         largest = float(np.max(np.abs(matrix)))
         exponent = exponent_of(largest, 1.0)
         matrix = np.ldexp(matrix, -exponent) if exponent else matrix
@@ -257,7 +267,7 @@ def exponent_of(largest: float, power: float) -> int:
     return 0 if largest == 0 or abs(exponent) * power <= 300 else exponent
 
 
-def _masses(a: Any, b: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray, int, float, float]:
+def _masses(a: Any, b: Any, n: int, m: int, tolerance: float) -> tuple[np.ndarray, np.ndarray, int, float, float]:
     """Both mass vectors at one total, the exponent taken out, the slack of the total, the rounding of each mass."""
     slack = UNIT if a is None and b is None and (n & (n - 1) or m & (m - 1)) else 0.0
     a, b = _mass(a, n, "a"), _mass(b, m, "b")
@@ -265,10 +275,10 @@ def _masses(a: Any, b: Any, n: int, m: int) -> tuple[np.ndarray, np.ndarray, int
     exponent = math.frexp(peak)[1] if not 2.0**-300 < peak < 2.0**300 else 0
     a, b = (np.ldexp(v, -exponent) if exponent else v for v in (a, b))
     total_a, total_b = total(a)[0], total(b)[0]
-    if not abs(total_a - total_b) <= MASS_TOLERANCE * max(total_a, total_b):
+    if not abs(total_a - total_b) <= tolerance * max(total_a, total_b):
         shown = [math.ldexp(v, exponent) if exponent < 900 else math.inf for v in (total_a, total_b)]
         raise NotNormalizedError(
-            f"a and b must have the same total mass to {MASS_TOLERANCE:g} relative; got {shown[0]:.12g} and "
+            f"a and b must have the same total mass to {tolerance:g} relative; got {shown[0]:.12g} and "
             f"{shown[1]:.12g}. Divide each by its sum, in float64, to compare them as distributions."
         )
     if abs(total_a - total_b) <= 2.0**-49 * total_a:

@@ -79,10 +79,12 @@ def certify(problem: Problem, solution: Solution, solver: str, *, exact: bool = 
     in_cost = problem.power * problem.exponent + problem.mass_exponent
     lower, upper = unscaled(proof.lower, in_cost, up=False), unscaled(proof.upper, in_cost, up=True)
     low, high = _root(proof.lower, problem, up=False), _root(proof.upper, problem, up=True)
+    # The root itself is only rounded to the nearest number; its bracket says how far that may be off.
+    distance = high if problem.power == 1 else min(max(upper ** (1 / problem.power), low), high)
     potentials = tuple(_potential(v, problem) for v in (proof.f, proof.g))
     raw = solution.plan if isinstance(solution.plan, GibbsPlan) else proof.plan
     common: dict[str, Any] = dict(
-        cost=upper, distance=high, lower=lower, upper=upper, distance_lower=low, distance_upper=high,
+        cost=upper, distance=distance, lower=lower, upper=upper, distance_lower=low, distance_upper=high,
         potentials=potentials, converged=converged, iterations=solution.iterations,
         marginal_error=proof.marginal_error, solver=solver, notes=solution.notes, _problem=problem, _raw=raw,
     )  # fmt: skip
@@ -99,7 +101,8 @@ def accept(result: TransportResult, *, strict: bool) -> TransportResult:
     raise ConvergenceError(
         f"{result.solver} must reach its tolerance; after {result.iterations} iterations the optimal cost is only "
         f"known to lie in [{result.lower:.9g}, {result.upper:.9g}] and the marginals are off by "
-        f"{result.marginal_error:.2g}. Raise max_iterations (or epsilon), or pass strict=False: this bracket is true.",
+        f"{result.marginal_error:.2g}. Raise max_iterations or epsilon where the solver has them, "
+        "or pass strict=False: this bracket is true.",
         result,
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from divergences._results import Estimate
 from divergences.report import pictures
 from divergences.report.document import Section, picture, table, text
 from divergences.samples import Comparison, JointComparison
@@ -67,13 +68,13 @@ def _short(comparison: Comparison) -> Section:
 
 
 def _columns(comparison: Comparison) -> Section:
-    header = ["column", "W₁", "W₁ in sd", "95% null", "KS", "JS distance", "TV", "TV, 95%", "mean shift", "p"]
+    header = ["column", "W₁", "± se", "W₁ in sd", "95% null", "KS", "JS distance, 95%", "TV, 95%", "mean shift", "p"]
     rows = []
     for c in pictures.by_effect(comparison):
-        low, high = c.total_variation.confidence_interval or (None, None)
-        numbers = [c.w1, c.w1_sd, c.null_95, c.ks, c.js_distance.value, c.total_variation.value]
-        interval = f"{number(low, 2)}–{number(high, 2)}"
-        rows.append([c.name, *numbers, interval, c.mean_shift, c.pvalue_adjusted])
+        binned = (f"{number(e.value, 3)} ({_between(e)})" for e in (c.js_distance, c.total_variation))
+        rows.append(
+            [c.name, c.w1, c.standard_error, c.w1_sd, c.null_95, c.ks, *binned, c.mean_shift, c.pvalue_adjusted]
+        )
     shown = min(pictures.PANELS, len(rows))
     return Section(
         "Column by column",
@@ -87,12 +88,19 @@ def _columns(comparison: Comparison) -> Section:
             table(
                 header,
                 rows,
-                "Largest W₁ in standard deviations first. W₁, its null quantile and the shift of the mean (current − "
-                "reference) are in the column's own unit; JS distance and total variation (TV) are of the binned laws, "
-                "in [0, 0.833] and [0, 1]; p-values are by permutation of W₁, adjusted by Benjamini and Hochberg.",
+                "Largest W₁ in standard deviations first. W₁ with its standard error (se), its null quantile and the "
+                "shift of the mean (current − reference) are in the column's own unit; JS distance and total variation "
+                "(TV), with their 95% intervals, are of the binned laws, in [0, 0.833] and [0, 1]; p-values are by "
+                "permutation of W₁, adjusted by Benjamini and Hochberg.",
             ),
         ],
     )
+
+
+def _between(estimate: Estimate) -> str:
+    """The interval of an estimate, as low–high."""
+    low, high = estimate.confidence_interval or (None, None)
+    return f"{number(low, 2)}–{number(high, 2)}"
 
 
 def _joint(comparison: Comparison) -> Section:

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,3 +187,18 @@ def test_a_problem_needs_its_parts():
     """A problem built by hand without points or costs says so."""
     with pytest.raises(DataError, match="points or a cost matrix"):
         _ = Problem(np.ones(1), np.ones(1), None, None, None, 1.0, "", 0, 0, 0.0).cost
+
+
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_masses_rounded_to_float32_are_reconciled(kind: str) -> None:
+    """Weights from a float32 softmax add up to one only within 1e-7: they are brought to one total, not refused."""
+    rng = np.random.default_rng(0)
+    a, b = (np.float32(w / w.sum()) for w in rng.uniform(size=(2, 50)))
+    x, y = rng.normal(size=(2, 50, 2))
+    assert a.sum(dtype=float) != b.sum(dtype=float)
+    exact = wasserstein(x, y, a=a / a.sum(dtype=float), b=b / b.sum(dtype=float))
+    given: list[Any] = [torch.tensor(v) for v in (x, y, a, b)] if kind == "torch" else [x, y, a, b]
+    rounded = wasserstein(*given[:2], a=given[2], b=given[3])
+    assert float(rounded.cost) == pytest.approx(exact.cost, rel=1e-6)
+    with pytest.raises(NotNormalizedError, match="1e-05 relative"):
+        wasserstein(x, y, a=a, b=np.float32(1.001) * b)

@@ -10,9 +10,11 @@ from scipy.sparse import coo_array
 from scipy.stats import wasserstein_distance
 
 from divergences.optimal_transport import (
+    EXACT_SOLVERS,
     Exact,
     LinearProgram,
     Sinkhorn,
+    Solver,
     Univariate,
     kantorovich_rubinstein,
     sinkhorn_divergence,
@@ -270,3 +272,11 @@ def test_staircase_marginals():
         assert np.abs(np.bincount(rows, mass, n) - a).sum() < 1e-15
         assert np.abs(np.bincount(columns, mass, m) - b).sum() < 1e-15
         assert (np.diff(rows) + np.diff(columns) == 1).all()
+
+
+@pytest.mark.parametrize("solver", EXACT_SOLVERS, ids=lambda s: type(s).__name__)
+def test_distance_is_the_rounded_root(solver: Solver) -> None:
+    """W2 of points three apart is 3, not the outer end of its bracket."""
+    r = wasserstein(np.array([0.0, 1.0, 5.0]), np.array([3.0, 4.0, 8.0]), p=2, solver=solver)
+    assert r.distance == pytest.approx(3.0, rel=2e-16)
+    assert r.distance_lower <= 3.0 <= r.distance_upper

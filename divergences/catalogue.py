@@ -217,7 +217,7 @@ gan_value = FDivergence(
 
 
 def weighted_js(weight: float) -> FDivergence:
-    """W KL(p‖m) + (1-w) KL(q‖m) with m = wp + (1-w)q, for a weight w in (0, 1); w = ½ is `js`.
+    """w KL(p‖m) + (1-w) KL(q‖m) with m = wp + (1-w)q, for a weight w in (0, 1); w = ½ is `js`.
 
     Raises DataError for a weight outside (0, 1). Source: Lin (1991); lecture row B12.
 

@@ -19,6 +19,8 @@ app = App(
     """,
 )
 
+MOST_SAMPLED = 10_000_000  # points of one call over all seeds: a few GiB inside the generator
+
 RunFolder = Annotated[Path, Parameter(help="A run folder, as `gan train --out` makes it.")]
 Force = Annotated[bool, Parameter(negative=(), help="Replace what is there.")]
 
@@ -98,11 +100,16 @@ def sample(
     """
     import numpy as np
 
+    from divergences.errors import DataError
     from divergences.report import write_atomically
     from gan import runs
     from gan.train import snapshot
 
-    samples = snapshot(*runs.restore(folder)).sample(n).cpu().numpy()
+    game, state = runs.restore(folder)
+    most = MOST_SAMPLED // len(game.config.seeds)
+    if n > most:
+        raise DataError(f"n must be at most {most} for these {len(game.config.seeds)} seeds; got {n}. Sample in parts.")
+    samples = snapshot(game, state).sample(n).cpu().numpy()
     buffer = io.BytesIO()
     np.save(buffer, samples, allow_pickle=False)
     print(f"wrote {write_atomically(out, buffer.getvalue(), force=force)}", file=sys.stderr)

@@ -50,6 +50,6 @@ def whole_masses(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _rescaled(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """B with the total of a, untouched where the totals agree exactly."""
+    """b with the total of a, untouched where the totals agree exactly."""
     difference = total(np.concatenate([a, -b]))[0]
     return b if difference == 0 else b * (total(a)[0] / total(b)[0])

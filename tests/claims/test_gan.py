@@ -20,7 +20,7 @@ def random_pmfs(count, size, seed=0):
 
 @pytest.mark.claim("D1")
 def test_best_discriminator(claim):
-    """A log y + b log(1 − y) is maximal at y = a/(a + b), so that the best discriminator is D* = p/(p + q)."""
+    """a log y + b log(1 − y) is maximal at y = a/(a + b), so that the best discriminator is D* = p/(p + q)."""
     claim.source("S", "N")
     y = np.linspace(0, 1, 100_001)
     for a, b in [(0.3, 0.7), (2.0, 0.5), (1.0, 0.0), (0.0, 1.0), (1e-3, 1.0)]:

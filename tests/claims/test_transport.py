@@ -134,7 +134,7 @@ def test_weak_and_strong_duality(claim):
 
 @pytest.mark.claim("C6")
 def test_dual_in_function_form(claim):
-    """Max Σ p f + q g subject to f(x) + g(y) ≤ d(x, y), checked on every pair, equals W."""
+    """max Σ p f + q g subject to f(x) + g(y) ≤ d(x, y), checked on every pair, equals W."""
     claim.source("W")
     rng = np.random.default_rng(6)
     for metric in ("euclidean", "cityblock", "chebyshev"):

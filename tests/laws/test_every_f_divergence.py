@@ -99,7 +99,7 @@ def test_conjugate_of_activation(d, v):
 @EVERY
 @given(v=scores, step=st.floats(1e-3, 5.0))
 def test_activation_increases_into_the_domain(d, v, step):
-    """G increases, and f* is finite on its range."""
+    """g increases, and f* is finite on its range."""
     assert d.activation(v) <= d.activation(v + step)
     assert d.activation(-5.0) < d.activation(-4.0) < d.activation(4.0)
     assert np.isfinite(d.conjugate(d.activation(v)))
@@ -109,7 +109,7 @@ def test_activation_increases_into_the_domain(d, v, step):
 @NAMED
 @given(u=st.floats(1e-3, 1e3))
 def test_derivative(name, d, u):
-    """F' is the derivative of the textbook generator."""
+    """f' is the derivative of the textbook generator."""
     if abs(u - 1) > 1e-9:
         expected = float(mp_oracle.derivative(name, u))
         assert float(d.derivative(u)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
@@ -118,7 +118,7 @@ def test_derivative(name, d, u):
 @NAMED
 @pytest.mark.parametrize("u", [0.0, 5e-324, 1e-310, 1e-8, 0.3, 1 - 1e-9, 1.0, 1 + 1e-9, 7.0, 1e8, 1e150, 1e200, 1e307])
 def test_generator(name, d, u):
-    """F is the textbook generator, from 0 to the largest floats; inf where it overflows."""
+    """f is the textbook generator, from 0 to the largest floats; inf where it overflows."""
     f, _, _, at_zero, _ = mp_oracle.GENERATORS[name]
     with mp.workdps(700):
         expected, measured = (f(mp.mpf(u)) if u else at_zero), float(d.generator(u))

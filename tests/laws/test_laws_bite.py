@@ -1,12 +1,15 @@
 """Each law of the f-divergences rejects a planted error: a law that cannot fail proves nothing."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 import divergences as dv
 from tests.laws import f_divergence_laws as laws
+from tests.laws import test_every_f_divergence as every
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
 R, S = np.array([0.1, 0.1, 0.8]), np.array([0.6, 0.2, 0.2])
@@ -78,7 +81,7 @@ def test_swapped_arguments():
 
 
 def test_rounding_of_the_textbook_formula():
-    """P log p - p log q loses nine digits where p and q agree to nine: the oracle law rejects it."""
+    """p log p - p log q loses nine digits where p and q agree to nine: the oracle law rejects it."""
     wrong = replace(dv.kl, cost=lambda p, q: p * np.log(p) - p * np.log(q) - p + q)
     p, q = np.array([0.3, 0.7]), np.array([0.3 * (1 + 1e-9), 0.7 - 3e-10])
     assert laws.oracle_error("kl", wrong(p, q), p, q) > 1e-13
@@ -114,3 +117,97 @@ def test_the_true_entries_pass_the_same_cases():
         assert laws.composition_gap(d, -5.0) <= 1e-6
         assert laws.reversal_gap(d, P, Q) <= 1e-12
         assert laws.gradient_gap(d, P, Q) <= 1e-5
+
+
+# ---- every law, by its own test, on one planted error -------------------------------------------------------
+
+
+class Planted(dv.FDivergence):
+    """Errors that no literal can hold, because they sit in the methods."""
+
+    def __call__(self, p, q, *, normalize=False):
+        """A value that is off by 1e-9, for tensors by more."""
+        return super().__call__(p, q, normalize=normalize) + (1e-8 if isinstance(p, torch.Tensor) else 1e-9)
+
+    def __rmul__(self, factor):
+        """A multiple that forgets its factor."""
+        return self
+
+    @classmethod
+    def into(cls, d):
+        """The entry `d` with these errors."""
+        return cls(**{field.name: getattr(d, field.name) for field in fields(d)})
+
+
+def draws(*values):
+    """What hypothesis would hand to a law as `data`, with these values."""
+    remaining = iter(values)
+    return SimpleNamespace(draw=lambda strategy: next(remaining))
+
+
+NEGATIVE = replace(dv.js, cost=lambda p, q: -dv.js.cost(p, q))
+ROOT = replace(dv.total_variation, cost=lambda p, q: np.sqrt(np.abs(p - q)) / 2)
+TEXTBOOK = replace(dv.kl, cost=lambda p, q: p * np.log(p) - p * np.log(q) - p + q)
+SMALL_CONJUGATE = replace(dv.kl, f_star=lambda t: dv.kl.f_star(t) - 0.1)
+LARGE_CONJUGATE = replace(dv.kl, f_star=lambda t: dv.kl.f_star(t) + 0.1)
+FLIPPED = replace(dv.kl, partials=lambda p, q: tuple(-s for s in dv.kl.partials(p, q)))
+PRINTED = replace(dv.pearson, f_star=lambda t: t**2 / 4 + t)
+UNIFORM, CORNER = np.full(8, 1 / 8), np.eye(8)[0]
+MERGE = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+
+# name of the law -> the planted error, and the arguments at which the law must reject it.
+PLANTED = {
+    "at_least_its_minimum": (NEGATIVE, {"pair": (P, Q)}),
+    "identity": (Planted.into(dv.js), {"p": P}),
+    "separates": (replace(dv.js, cost=lambda p, q: 0 * p), {"pair": (P, Q)}),
+    "largest_value": (ROOT, {"pair": (UNIFORM, CORNER)}),
+    "data_processing": (
+        replace(dv.js, cost=lambda p, q: (p - q) ** 2),
+        {"pair": (P, Q), "data": lambda: draws(MERGE)},
+    ),
+    "joint_convexity": (ROOT, {"pair": (P, P), "data": lambda: draws(P, Q), "weight": 0.5}),
+    "fenchel_young": (SMALL_CONJUGATE, {"u": 1.0, "v": 1.0}),
+    "fenchel_young_equality": (LARGE_CONJUGATE, {"u": 1.0}),
+    "conjugate_is_the_supremum": (PRINTED, {"name": "pearson", "v": -3.0}),
+    "conjugate_of_activation": (replace(dv.kl, f_star_g=dv.kl.g), {"v": 3.0}),
+    "activation_increases_into_the_domain": (replace(dv.kl, g=lambda v: -v), {"v": 0.0, "step": 1.0}),
+    "derivative": (replace(dv.kl, f_prime=np.log), {"name": "kl", "u": 2.0}),
+    "generator": (replace(dv.kl, f=lambda u: dv.kl.f(u) + u - 1), {"name": "kl", "u": 7.0}),
+    "conjugate_at_the_ends": (replace(dv.kl, f_star_g=lambda v: np.exp(v - 1) * np.exp(-v) * np.exp(v)), {}),
+    "cost_is_the_perspective": (NEGATIVE, {"u": 2.0}),
+    "reverse": (replace(dv.kl, mirror=None), {"pair": (P, Q)}),
+    "multiples": (Planted.into(dv.kl), {"pair": (P, Q), "v": 1.0}),
+    "bound_is_tight_at_the_optimal_critic": (replace(dv.kl, slope_at_one=0.0), {"pair": (P, Q)}),
+    "bound_is_tight_at_zeros": (replace(dv.js, slope_at_one=-1.0), {"library": np.array}),
+    "bound_survives_a_critic_at_the_end_of_the_domain": (replace(dv.js, slope_at_one=-1.0), {}),
+    "bound_is_a_bound": (SMALL_CONJUGATE, {"pair": (P, Q), "v": list(dv.kl.optimal_critic(P, Q))}),
+    "against_mpmath_from_subnormals_to_one": (TEXTBOOK, {"name": "kl"}),
+    "torch_equals_numpy": (Planted.into(dv.kl), {"pair": (P, Q)}),
+    "gradient_matches_finite_differences": (FLIPPED, {"pair": (P, Q)}),
+    "gradient_against_mpmath_from_subnormals_to_one": (FLIPPED, {"name": "kl"}),
+    "gradient_is_never_nan": (replace(dv.kl, partials=lambda p, q: (p / 0.0 - q / 0.0, q)), {"pair": (P, Q)}),
+    "gradient_through_softmax": (FLIPPED, {}),
+}
+LAWS = {name.removeprefix("test_"): law for name, law in vars(every).items() if name.startswith("test_")}
+
+
+def check(law, d, arguments):
+    """Run a law's own test on one divergence and one case."""
+    test = getattr(law, "hypothesis", None)
+    case = {key: value() if key == "data" else value for key, value in arguments.items()}
+    (test.inner_test if test else law)(d=d, **case)
+
+
+def test_every_law_has_a_planted_error():
+    """A law joins this file with the error that it rejects."""
+    assert set(PLANTED) == set(LAWS)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", PLANTED)
+def test_law_rejects_its_planted_error(name):
+    """The law fails on the planted error, and at the same arguments holds for the entry it was planted in."""
+    wrong, arguments = PLANTED[name]
+    with pytest.raises(AssertionError):
+        check(LAWS[name], wrong, arguments)
+    check(LAWS[name], dv.CATALOGUE[wrong.name], arguments)

@@ -323,3 +323,11 @@ def test_a_terminal_without_greek_gets_question_marks(files):
     probe = "import sys, divergences.cli; print(sorted({'torch', 'matplotlib', 'ot', 'pyarrow'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_fail_on_a_distance_that_is_too_small_for(files, call):
+    """A rule about MMD, which needs two rows a side, is bad data and not a crash."""
+    (files / "one.csv").write_text("age,height\n1,2\n")
+    code, _, err = call("compare", "ref.csv", "one.csv", "--permutations", "2", "--fail-on", "mmd>0.1")
+    assert code == 3
+    assert "needs mmd" in err

@@ -28,6 +28,8 @@ def test_command_line(tmp_path, capsys):
     assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
     assert run_app(app, ["sample", str(out), "-n", "7", "--out", str(points)]) == 0
     assert np.load(points, allow_pickle=False).shape == (2, 7, 2)
+    assert run_app(app, ["sample", str(out), "-n", "99999999999", "--out", str(tmp_path / "huge.npy")]) == 3
+    assert "n must be at most" in capsys.readouterr().err
     assert run_app(app, ["report", str(out), "--out", str(page)]) == 0
     assert page.read_text().startswith("<!")
     assert run_app(app, ["report", str(out), "--out", str(page)]) == 5

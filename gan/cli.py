@@ -106,9 +106,9 @@ def sample(
     from gan.train import snapshot
 
     game, state = runs.restore(folder)
-    most = MOST_SAMPLED // len(game.config.seeds)
+    most = MOST_SAMPLED // len(game.seeds)
     if n > most:
-        raise DataError(f"n must be at most {most} for these {len(game.config.seeds)} seeds; got {n}. Sample in parts.")
+        raise DataError(f"n must be at most {most} for these {len(game.seeds)} seeds; got {n}. Take fewer.")
     samples = snapshot(game, state).sample(n).cpu().numpy()
     buffer = io.BytesIO()
     np.save(buffer, samples, allow_pickle=False)

@@ -219,17 +219,20 @@ def _tables(result: Any) -> str:
 
     def show(header: list[str], rows: list[list[Any]]) -> None:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for k, name in enumerate(header):
-            table.add_column(name, justify="right" if k else "left", no_wrap=not k)
+        for k, name in enumerate(header):  # a narrow terminal breaks names over lines, never numbers
+            title = name.replace("_", "_\n") if len(name) > 8 else name
+            table.add_column(title, justify="right" if k else "left", no_wrap=bool(k), overflow="fold")
         for name, *numbers in rows:
-            table.add_row(escape(plain(name, 40)), *(v if isinstance(v, str) else number(v) for v in numbers))
+            table.add_row(escape(plain(name, 40)), *(v if isinstance(v, str) else number(v, 3) for v in numbers))
         console.print(table)
 
-    metrics = ["w1", "w1_sd", "null_95", "ks", "js_distance", "total_variation", "mean_shift", "pvalue_adjusted"]
+    metrics = ["w1", "w1_sd", "null_95", "ks", "js_distance", "total_variation", "pvalue_adjusted"]
+    if console.width < 96:  # --json and --report have the others
+        metrics = ["w1", "w1_sd", "null_95", "total_variation", "pvalue_adjusted"]
     columns = [[c.name, *(float(getattr(c, metric)) for metric in metrics)] for c in by_effect(result)]
     show(["column", *metrics], columns)
     show(
-        ["jointly", "value", "standard_error", "null_95", "pvalue", "cost", "upper - lower"],
+        ["jointly", "value", "standard_error", "null_95", "pvalue", "cost", "gap"],
         [[e.name, e.value, e.standard_error, e.null_95, e.pvalue, *_proof(e)] for e in result.joint.values()],
     )
     return console.end_capture()

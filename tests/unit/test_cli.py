@@ -331,3 +331,13 @@ def test_fail_on_a_distance_that_is_too_small_for(files, call):
     code, _, err = call("compare", "ref.csv", "one.csv", "--permutations", "2", "--fail-on", "mmd>0.1")
     assert code == 3
     assert "needs mmd" in err
+
+
+def test_a_narrow_terminal_cuts_no_number(files, call, monkeypatch):
+    """Where the table is too wide, names are broken over lines and numbers stay whole."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, _ = call(*QUICK)
+    assert code == 0
+    assert "pvalue_" in out
+    assert "…" not in out

@@ -1,6 +1,7 @@
 """Gradients of an optimal transport value, by the envelope theorem: with the optimal plan P and potentials (f, g)
 
-d value / d c_ij = P_ij,   d value / d a = f and d value / d b = g (centred: masses move with their total kept),
+d value / d c_ij = P_ij,   d value / d a = f and d value / d b = g (right wherever the two totals stay equal, for which
+a constant taken from f and given to g is free: it makes their means equal),
 d value / d x_i = sum_j P_ij grad_x metric(x_i, y_j)**p, with gradient 0 where x_i = y_j.
 """
 
@@ -33,7 +34,8 @@ class Tensors:
 
 def gradients(problem: Problem, plan: Any, f: np.ndarray, g: np.ndarray, tensors: Tensors) -> list[np.ndarray]:
     """Gradients of the value, one for each of `tensors.given`; plan, f, g and answer in the caller's units."""
-    out: dict[str, np.ndarray] = {"a": f - np.mean(f), "b": g - np.mean(g)}
+    shift = (np.mean(f) - np.mean(g)) / 2
+    out: dict[str, np.ndarray] = {"a": f - shift, "b": g + shift}
     if tensors.x is not None or tensors.y is not None:
         out["x"], out["y"] = _point_gradients(problem, plan)
     if tensors.cost is not None:

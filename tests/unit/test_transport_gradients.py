@@ -57,6 +57,14 @@ def test_masses(solver):
     agree(lambda b: wasserstein(x, y, 2, a=A, b=b, solver=solver).distance, B, move_b)
 
 
+@pytest.mark.parametrize("field", ["cost", "distance", "regularized"])
+def test_masses_that_grow_together(field):
+    """Masses need not sum to one: twice the mass costs twice as much, and the gradient says so."""
+    solver = Sinkhorn(epsilon=0.2, tolerance=1e-11) if field == "regularized" else Exact()
+    mass = torch.tensor(1.5, dtype=torch.float64)
+    agree(lambda t: getattr(wasserstein(X, Y, 2, a=t * A, b=t * B, solver=solver), field), mass, torch.tensor(1.0))
+
+
 def test_cost_matrix():
     """With respect to the cost matrix the gradient is the plan."""
     cost = torch.tensor(RNG.uniform(size=(5, 4)), requires_grad=True)

@@ -1,11 +1,10 @@
 """From a raw solution to a bracket that is true in real arithmetic.
 
 Upper end: the plan is rounded onto the polytope (Altschuler, Weed and Rigollet 2017, Algorithm 2, with the monotone
-coupling of the residuals in place of their product). What floating point still leaves, delta = the L1 distance of its
-marginals from a and b, is charged at the worst cost: some exactly feasible plan costs at most
-<plan, c> + delta * worst. Lower end: the c-transform makes the potentials feasible against costs lowered by their
-rounding error, each subtraction being rounded down, so f_i + g_j <= c_ij holds for the true costs. Both sums carry a
-proven radius (`_rounding`), which is added outwards.
+coupling of the residuals in place of their product). What floating point still leaves is charged what it costs to
+repair it along the plan, and its own error at the worst cost: some exactly feasible plan costs no more. Lower end: the
+c-transform makes the potentials feasible against costs lowered by their rounding error, each subtraction being rounded
+down, so f_i + g_j <= c_ij holds for the true costs. Both sums carry a proven radius (`_rounding`), added outwards.
 """
 
 from typing import NamedTuple, cast
@@ -45,6 +44,7 @@ class Bracket(NamedTuple):
 def bracket(problem: Problem, solution: Solution) -> Bracket:
     """The proven bracket of a raw solution."""
     raw = solution.plan.dense() if isinstance(solution.plan, GibbsPlan) else solution.plan
+    raw = _between_masses(problem, raw)
     error = residual(problem, raw)
     plan, off = raw, error
     if error > NEGLIGIBLE * problem.mass:
@@ -56,6 +56,17 @@ def bracket(problem: Problem, solution: Solution) -> Bracket:
     if problem.nonnegative:
         lower = max(lower, 0.0)
     return Bracket(lower, upper, plan, f, g, error / problem.mass)
+
+
+def _between_masses(problem: Problem, plan: Plan) -> Plan:
+    """The plan without the crumbs that rounding left at points without mass, where they may cost much."""
+    rows, columns = problem.a > 0, problem.b > 0
+    if rows.all() and columns.all():
+        return plan
+    if isinstance(plan, np.ndarray):
+        return plan * rows[:, None] * columns
+    kept = rows[plan.row] & columns[plan.col]
+    return coo_array((plan.data[kept], (plan.row[kept], plan.col[kept])), shape=plan.shape)
 
 
 def marginals(plan: Plan) -> tuple[np.ndarray, np.ndarray, float]:

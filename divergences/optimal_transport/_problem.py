@@ -156,11 +156,7 @@ class Problem:
     @cached_property
     def _diameter(self) -> float:
         """The diameter of the box that holds all points."""
-        if self.x is None or self.y is None:
-            return 0.0
-        low = np.minimum(self.x.min(axis=0), self.y.min(axis=0))
-        high = np.maximum(self.x.max(axis=0), self.y.max(axis=0))
-        return float(distances(low[None], high[None], self.metric)[0, 0])
+        return 0.0 if self.x is None or self.y is None else _box(self.x, self.y, self.metric)
 
     @cached_property
     def largest(self) -> float:
@@ -171,10 +167,13 @@ class Problem:
 
     @cached_property
     def worst(self) -> float:
-        """A bound on what one unit of misplaced mass can cost."""
-        if self.matrix is None or self.matrix.min() >= 0:
-            return self.largest
-        return 3 * self.largest
+        """A bound on what one unit of misplaced mass can cost: no plan has any at a point without mass."""
+        rows, columns = self.a > 0, self.b > 0
+        if self.x is not None and self.y is not None:
+            diameter = _box(self.x[rows], self.y[columns], self.metric)
+            return diameter**self.power * (1 + 4 * self.relative_error) + self.absolute_error
+        largest = float(np.max(np.abs(self._matrix), where=rows[:, None] & columns, initial=0.0))
+        return largest if self.nonnegative else 3 * largest
 
     @cached_property
     def nonnegative(self) -> bool:
@@ -221,6 +220,13 @@ class Problem:
         if self.x is None or self.y is None:
             return self.cost[rows, columns]
         return _raised(lengths(self.x[rows] - self.y[columns], self.metric), self.power)
+
+
+def _box(x: np.ndarray, y: np.ndarray, metric: str) -> float:
+    """The diameter of the box that holds the points x (n, d) and y (m, d)."""
+    low = np.minimum(x.min(axis=0), y.min(axis=0))
+    high = np.maximum(x.max(axis=0), y.max(axis=0))
+    return float(distances(low[None], high[None], metric)[0, 0])
 
 
 def distances(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:

@@ -94,16 +94,18 @@ def cumulative(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return high.T.ravel()[:n], low.T.ravel()[:n]
 
 
-def extended_cumulative(x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Running sums of an extended-precision array, and a bound on the error of each of them."""
+def extended_cumulative(x: np.ndarray) -> tuple[np.ndarray, int]:
+    """Running sums of an extended-precision array in blocks of sqrt(n), and that width w.
+
+    Entry k is off by at most (2 w + 2) EXTENDED_UNIT times the sum of the absolute values up to k.
+    """
     n = len(x)
     width = max(1, math.isqrt(max(n - 1, 0)) + 1)
     blocks = np.zeros(width * width, dtype=EXTENDED)
     blocks[:n] = x
     blocks = np.cumsum(blocks.reshape(width, width), axis=1)
     starts = np.concatenate([np.zeros(1, dtype=EXTENDED), np.cumsum(blocks[:-1, -1])])
-    error = (2 * width + 2) * EXTENDED_UNIT * float(np.sum(np.abs(x))) * 1.01
-    return (blocks + starts[:, None]).ravel()[:n], error
+    return (blocks + starts[:, None]).ravel()[:n], width
 
 
 def above(value: float, extra: float) -> float:

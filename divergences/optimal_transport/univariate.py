@@ -37,7 +37,7 @@ class Univariate:
         a, b, unit = whole_masses(problem.a[x_order], problem.b[y_order])
         rows, columns, mass = staircase(a, b)
         mass = mass / unit[0] * unit[1]
-        f, g = _potentials(problem.x[x_order, 0], problem.y[y_order, 0], rows, columns, problem.power)
+        f, g = _potentials(problem.x[x_order, 0], problem.y[y_order, 0], rows, columns, mass, problem.power)
         plan = sparse_plan(x_order[rows], y_order[columns], mass, problem.shape)
         unsorted = np.empty_like(f), np.empty_like(g)
         unsorted[0][x_order], unsorted[1][y_order] = f, g
@@ -45,25 +45,47 @@ class Univariate:
 
 
 def _potentials(
-    x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray, power: float
+    x: np.ndarray, y: np.ndarray, rows: np.ndarray, columns: np.ndarray, mass: np.ndarray, power: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Feasible float64 potentials at sorted points x (n,), y (m,): equality along the staircase, less its error."""
+    """Feasible float64 potentials at sorted points x (n,), y (m,): equality along the staircase, less its error.
+
+    They are summed outwards from the middle of the mass, so that a far point spoils no potential but its own.
+    """
     cost = np.abs(x[rows].astype(EXTENDED) - y[columns].astype(EXTENDED))
     cost_error = 2 * EXTENDED_UNIT
     if power != 1:
         cost = cost * cost if power == 2 else np.power(cost, EXTENDED(power))
         cost_error = (2 * power + 16) * EXTENDED_UNIT
+    middle = int(np.searchsorted(np.cumsum(mass), np.sum(mass) / 2).clip(0, len(mass) - 1))
     steps = np.diff(cost)
     down = np.diff(rows) == 1
-    f, f_error = extended_cumulative(np.concatenate([[EXTENDED(0)], steps[down]]))
-    g, g_error = extended_cumulative(np.concatenate([cost[:1], steps[~down]]))
-    error = f_error + g_error + float(np.sum(cost)) * 3 * (cost_error + EXTENDED_UNIT) + 2.0**-1070
+    f, width = _outwards(steps, down, middle)
+    g, _ = _outwards(steps, ~down, middle)
+    # Each of the two sums adds and rounds at most the costs between the middle and the cell where it ends.
+    passed = np.concatenate([np.cumsum(cost[middle::-1])[::-1], cost[middle] + np.cumsum(cost[middle + 1 :])])
+    passed = passed.astype(np.float64) * 1.01
+    error = passed * (2 * (2 * width + 2) * EXTENDED_UNIT + 6 * (cost_error + EXTENDED_UNIT)) + 2.0**-1070
+    error_f, error_g = (_at_entry(error, side) for side in (rows, columns))
+    g = g + cost[middle]
     # Small potentials lose least when they are rounded to float64.
     shift = (np.median(f) - np.median(g)) / 2
-    return _lowered(f - shift, error), _lowered(g + shift, error)
+    return _lowered(f - shift, error_f), _lowered(g + shift, error_g)
 
 
-def _lowered(values: np.ndarray, error: float) -> np.ndarray:
+def _outwards(steps: np.ndarray, taken: np.ndarray, middle: int) -> tuple[np.ndarray, int]:
+    """Sums of the `taken` steps from cell `middle` to either side, 0 there; and the length that rounds in a sum."""
+    before, after = steps[:middle][taken[:middle]], steps[middle:][taken[middle:]]
+    (left, w), (right, v) = extended_cumulative(-before[::-1]), extended_cumulative(after)
+    return np.concatenate([left[::-1], np.zeros(1, dtype=EXTENDED), right]), max(w, v)
+
+
+def _at_entry(error: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """The error of each row (or column), that of its cell nearest to the middle, where its potential is summed."""
+    starts = np.flatnonzero(np.diff(side, prepend=-1))
+    return np.minimum.reduceat(error, starts)
+
+
+def _lowered(values: np.ndarray, error: np.ndarray) -> np.ndarray:
     """float64 values at most `values` - `error`."""
-    margin = error + 4 * EXTENDED_UNIT * np.max(np.abs(values))
+    margin = error + 4 * EXTENDED_UNIT * np.abs(values)
     return np.nextafter((values - margin).astype(np.float64), -np.inf)

@@ -59,17 +59,23 @@ def _potentials(
     middle = int(np.searchsorted(np.cumsum(mass), np.sum(mass) / 2).clip(0, len(mass) - 1))
     steps = np.diff(cost)
     down = np.diff(rows) == 1
-    f, width = _outwards(steps, down, middle)
-    g, _ = _outwards(steps, ~down, middle)
-    # Each of the two sums adds and rounds at most the costs between the middle and the cell where it ends.
-    passed = np.concatenate([np.cumsum(cost[middle::-1])[::-1], cost[middle] + np.cumsum(cost[middle + 1 :])])
-    passed = passed.astype(np.float64) * 1.01
-    error = passed * (2 * (2 * width + 2) * EXTENDED_UNIT + 6 * (cost_error + EXTENDED_UNIT)) + 2.0**-1070
+    (f, f_width), (g, g_width) = _outwards(steps, down, middle), _outwards(steps, ~down, middle)
+    # What rounds on the way from the middle to a cell: the sums of steps, and the costs that the steps are made of.
+    size = np.abs(steps)
+    moved = np.concatenate([_passed(size[:middle][::-1])[::-1], [0.0], _passed(size[middle:])])
+    paid = np.concatenate([_passed(cost[middle::-1])[::-1], cost[middle] + _passed(cost[middle + 1 :])])
+    error = moved * (2 * max(f_width, g_width) + 2) * EXTENDED_UNIT + paid * 6 * (cost_error + EXTENDED_UNIT)
+    error = error.astype(np.float64) * 1.01 + 2.0**-1070
     error_f, error_g = (_at_entry(error, side) for side in (rows, columns))
     g = g + cost[middle]
     # Small potentials lose least when they are rounded to float64.
     shift = (np.median(f) - np.median(g)) / 2
     return _lowered(f - shift, error_f), _lowered(g + shift, error_g)
+
+
+def _passed(values: np.ndarray) -> np.ndarray:
+    """Running sums, to a per cent."""
+    return np.cumsum(values.astype(np.float64)) * 1.01
 
 
 def _outwards(steps: np.ndarray, taken: np.ndarray, middle: int) -> tuple[np.ndarray, int]:

@@ -42,6 +42,7 @@ def test_piles_of_earth(claim):
     for solver in EXACT_SOLVERS:
         name = type(solver).__name__
         result = wasserstein(POSITIONS, POSITIONS, a=P, b=Q, solver=solver)
+        assert result.solver == name
         claim.check(f"{name}: cost", expected=5, measured=result.cost, tolerance=1e-12)
         claim.check(f"{name}: lower end", expected=5, measured=result.lower, tolerance=1e-12)
         normalised = wasserstein(POSITIONS, POSITIONS, a=P / 10, b=Q / 10, solver=solver)

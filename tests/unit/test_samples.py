@@ -17,7 +17,7 @@ from divergences.samples import Gaussian, JointComparison, compare, energy_dista
 from divergences.samples.columns import Line
 from divergences.samples.histogram import bin_edges
 from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, transported
-from divergences.samples.permutation import benjamini_hochberg, labels, pvalue
+from divergences.samples.permutation import benjamini_hochberg, labels, null_95, pvalue
 
 
 def normals(n: int, m: int, shift: float, seed: int, d: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +84,21 @@ def test_the_interval_covers_the_binned_divergence(name):
         assert interval is not None
         hits += interval.low <= truth <= interval.high
     assert hits >= 0.88 * 200
+
+
+def test_the_estimate_has_little_bias_and_knows_its_spread():
+    """Over samples of unequal sizes from laws with KL(p, q) far from KL(q, p); and from close laws, where counts alone are biased."""
+    for name, n, m, shift, scale in (("kl", 150, 900, 1.0, 2.0), ("js", 100, 100, 0.7, 1.0)):
+        errors, spreads = [], []
+        for seed in range(100):
+            x, y = normals(n, m, shift / scale, seed)
+            cut = np.concatenate([[-np.inf], bin_edges(x[:, 0], scale * y[:, 0], 8), [np.inf]])
+            truth = CATALOGUE[name](np.diff(stats.norm.cdf(cut)), np.diff(stats.norm.cdf(cut, shift, scale)))
+            e = estimate(x, scale * y, name, bins=8, rng=seed)
+            errors.append(e.value - float(truth))
+            spreads.append(e.standard_error)
+        assert abs(np.mean(errors)) < 0.3 * np.std(errors), name
+        assert np.mean(spreads) == pytest.approx(np.std(errors), rel=0.2), name
 
 
 def test_estimate_says_what_it_targets():
@@ -153,6 +168,12 @@ def test_benjamini_hochberg_is_scipys():
     np.testing.assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), rtol=1e-12)
 
 
+def test_the_null_quantile_leaves_the_observed_value_out():
+    """95% of what the permutations gave; none gives nothing."""
+    assert null_95(np.concatenate([[1e6], np.arange(101.0)])) == 95.0
+    assert np.isnan(null_95(np.array([1.0])))
+
+
 def test_one_column_by_the_line():
     """W₁ is transport's, KS is SciPy's, ties included; the standard error is that of the spread over samples."""
     rng = np.random.default_rng(0)
@@ -163,9 +184,9 @@ def test_one_column_by_the_line():
     assert line.ks(observed)[0] == pytest.approx(float(peer.statistic), rel=1e-12)
     values, errors = [], []
     for seed in range(300):
-        x, y = normals(60, 90, 1.0, seed)
-        line = Line.of(x[:, 0], y[:, 0])
-        observed = np.arange(150)[None] < 60
+        x, y = normals(40, 160, 0.3, seed)
+        line = Line.of(x[:, 0], 2 * y[:, 0])  # F − G changes its sign
+        observed = np.arange(200)[None] < 40
         values.append(line.w1(observed)[0])
         errors.append(line.standard_error(observed))
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.12)

@@ -87,7 +87,7 @@ def test_the_interval_covers_the_binned_divergence(name):
 
 
 def test_the_estimate_has_little_bias_and_knows_its_spread():
-    """Over samples of unequal sizes from laws with KL(p, q) far from KL(q, p); and from close laws, where counts alone are biased."""
+    """For unequal sizes and KL(p, q) far from KL(q, p); and for close laws, where the counts alone are biased."""
     for name, n, m, shift, scale in (("kl", 150, 900, 1.0, 2.0), ("js", 100, 100, 0.7, 1.0)):
         errors, spreads = [], []
         for seed in range(100):

@@ -4,31 +4,15 @@ import csv
 import io
 import json
 import os
-import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from cyclopts import App
 
 from divergences import cli
-from divergences.console import explain, run
-from divergences.errors import ConvergenceError, DataError
+from divergences.console import run
 from divergences.rules import fired, parse_rule
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch) -> Path:
-    """A folder with two small tables, which becomes the working directory."""
-    rng = np.random.default_rng(0)
-    for name, shift in (("ref.csv", 0.0), ("cur.csv", 2.0)):
-        rows = rng.normal([30 + shift, 1.7], [1.0, 0.1], (25, 2))
-        (tmp_path / name).write_text("age,height\n" + "\n".join(f"{a:.6f},{b:.6f}" for a, b in rows) + "\n")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture
@@ -238,91 +222,6 @@ def test_help_teaches(call, command):
     code, out, _ = call(*command, "--help")
     assert code == 0
     assert ("Example: divergences" if command else "Exit codes") in out
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "words"),
-    [
-        (DataError("bad"), 3, "bad"),
-        (ConvergenceError("pass strict=False", None), 4, "--allow-unconverged"),
-        (PermissionError(13, "Permission denied", "x.csv"), 5, "'x.csv': Permission denied"),
-        (KeyboardInterrupt(), 130, "interrupted"),
-        (MemoryError(), 3, "memory"),
-        (ZeroDivisionError("oops"), 70, "--debug"),
-    ],
-)
-def test_every_error_has_a_code(capsys, error, code, words):
-    """Any app gets the same mapping."""
-    app = App(name="other")
-
-    @app.default
-    def fail() -> None:
-        raise error
-
-    assert explain(error)[0] == code
-    assert run(app, []) == code
-    assert words in capsys.readouterr().err
-
-
-def start(*argv: str, **options) -> subprocess.CompletedProcess:
-    """The command in a process of its own."""
-    command = [sys.executable, "-W", "error", "-m", "divergences", *argv]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **options)
-
-
-def test_a_closed_pipe_is_quiet(files):
-    """`divergences ... | head -0`: no traceback."""
-    read, write = os.pipe()
-    os.close(read)
-    command = [sys.executable, "-m", "divergences", "doctor"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("form", ["table", "json"])
-@pytest.mark.parametrize(("rule", "code"), [("w1(age)>0.5", 1), ("w1(age)>50", 0)])
-def test_a_closed_pipe_does_not_change_the_answer(files, form, rule, code):
-    """`divergences compare ... --fail-on RULE | head -0`: what decides a build is the rule."""
-    read, write = os.pipe()
-    os.close(read)
-    command = [sys.executable, "-m", "divergences", *QUICK, "--format", form, "--fail-on", rule]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.DEVNULL, check=False, timeout=60)
-    os.close(write)
-    assert done.returncode == code
-
-
-def test_streams_that_the_shell_closed(files):
-    """`>&-` and a full standard error leave the exit code, and nothing where it does not belong."""
-    for argv, redirection, code in (
-        ("doctor", ">&-", 0),
-        ("distance no.csv cur.csv", "2>&-", 5),
-        ("distance no.csv cur.csv", "2>/dev/full", 5),
-    ):
-        command = f"{sys.executable} -m divergences {argv} {redirection}"
-        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
-        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
-
-
-def test_a_full_disk_is_exit_code_5(files):
-    """Nothing is swallowed when stdout cannot take the answer."""
-    with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "divergences", "doctor"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-    assert done.returncode == 5
-    assert "No space left" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_terminal_without_greek_gets_question_marks(files):
-    """ASCII streams, no colour codes: no UnicodeEncodeError; and the help comes without torch or matplotlib."""
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
-    done = start(*QUICK, env=environment)
-    assert done.returncode == 0
-    assert "\x1b" not in done.stdout
-    probe = "import sys, divergences.cli; print(sorted({'torch', 'matplotlib', 'ot', 'pyarrow'} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    assert loaded.stdout.strip() == "[]"
 
 
 def test_fail_on_a_distance_that_is_too_small_for(files, call):

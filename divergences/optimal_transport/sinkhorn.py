@@ -23,7 +23,7 @@ _LARGE = 1e100  # scalings beyond this are absorbed into the potentials
 class Sinkhorn:
     """Entropic transport: min <P, C> + epsilon KL(P | a x b) for total mass one, times the mass.
 
-    epsilon: in units of cost; None is 0.05 * mean cost.
+    epsilon: in units of cost; None is 0.05 * mean cost, which gradients take for a constant.
     tolerance: on the L1 error of the marginals, for total mass one.
     gap: a width of the bracket to reach, in units of cost times mass; epsilon is then lowered until it is reached.
     max_iterations: bound on the sweeps (one update of each potential), over all values of epsilon together.
@@ -168,7 +168,7 @@ class _Scaling:
             g[idle_columns] = _softmin(cost[np.ix_(self.rows, idle_columns)].T, self.f, self.a, epsilon)
         value = (dot(self.a, self.f)[0] + dot(self.b, self.g)[0]) * self.problem.mass
         plan = GibbsPlan(self.problem, f, g, epsilon)
-        return Solution(plan, f, g, self.iterations, converged, regularized=value)
+        return Solution(plan, f, g, self.iterations, converged, exact=False, regularized=value)
 
 
 def _sweep(

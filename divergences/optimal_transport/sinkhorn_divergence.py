@@ -25,9 +25,9 @@ def sinkhorn_divergence(
     """Sinkhorn divergence S = OT_eps(x, y) - OT_eps(x, x) / 2 - OT_eps(y, y) / 2, with OT_eps as in `Sinkhorn`.
 
     x (n, d) or (n,), y (m, d) or (m,), p, masses a (n,), b (m,) and metric as in `wasserstein`. epsilon, one for all
-    three terms, is in units of cost; None is 0.05 * the mean cost between x and y. The value is in units of the
-    points to the power p, times mass; a tensor with gradients for torch inputs. It is 0 for equal measures; the error
-    of each term is of second order in `tolerance`.
+    three terms, is in units of cost; None is 0.05 * the mean cost between x and y, which gradients take for a
+    constant. The value is in units of the points to the power p, times mass; a tensor with gradients for torch inputs.
+    It is 0 for equal measures; the error of each term is of second order in `tolerance`.
 
     Raises as `wasserstein` does, ConvergenceError included.
 

@@ -16,7 +16,7 @@ from divergences.optimal_transport import sinkhorn_divergence, wasserstein
 from divergences.samples import Gaussian, JointComparison, compare, energy_distance, estimate, joint, mmd, tables
 from divergences.samples.columns import Line
 from divergences.samples.histogram import bin_edges
-from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, transported
+from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, sliced, transported
 from divergences.samples.permutation import benjamini_hochberg, labels, null_95, pvalue
 
 
@@ -234,6 +234,18 @@ def test_no_permutation_sees_the_observed_labels(monkeypatch):
     assert entry.value == sinkhorn_divergence(pooled.points[:5], pooled.points[5:])
 
 
+def test_every_permutation_is_sliced_in_the_same_directions(monkeypatch):
+    """Other directions would add noise of their own to the null."""
+    seen = []
+    solve = joint.sliced_wasserstein
+    monkeypatch.setattr(joint, "sliced_wasserstein", lambda x, y, **k: seen.append(k["rng"]) or solve(x, y, **k))
+    pooled = Pooled(np.concatenate(normals(5, 6, 1.5, 0, d=2)), 5, "none", permutations=3)
+    sliced(pooled, np.random.default_rng(0), lambda stage, part: None)
+    assert len(seen) == 4
+    assert isinstance(seen[0], int)
+    assert len(set(seen)) == 1
+
+
 def test_standard_errors_are_the_spread_over_samples():
     """For laws that differ, the influence functions predict the spread of each distance over new samples."""
     found: dict[str, list[JointComparison]] = {}
@@ -257,6 +269,16 @@ def test_columns_carry_direction_unit_and_adjustment(comparison):
     assert radius.w1 == pytest.approx(radius.mean_shift, rel=1e-6)  # malignant radii are larger everywhere
     assert 1.4 < radius.w1_sd < 1.6
     assert all(c.pvalue_adjusted >= c.pvalue for c in comparison.columns.values())
+
+
+def test_a_columns_js_distance_is_the_root_of_the_divergence(cancer, comparison):
+    """Value and interval, up to the noise of the bootstrap."""
+    found = comparison.columns["mean radius"].js_distance
+    benign, malignant = cancer
+    squared = estimate(benign.values[:, 0], malignant.values[:, 0], "js", rng=1)
+    assert squared.confidence_interval is not None
+    assert found.value**2 == pytest.approx(squared.value, rel=0.05)
+    np.testing.assert_allclose(np.square(found.confidence_interval), squared.confidence_interval, rtol=0.1)
 
 
 def test_the_json_is_the_contracts(comparison):

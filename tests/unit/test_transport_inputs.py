@@ -3,11 +3,13 @@
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import coo_array
 
 from divergences.errors import ConvergenceError, DataError, NotNormalizedError
 from divergences.optimal_transport import (
@@ -22,6 +24,7 @@ from divergences.optimal_transport import (
     transport,
     wasserstein,
 )
+from divergences.optimal_transport._certificate import dual_bound, residual, round_to_marginals
 
 X, Y = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [3.0, 1.0]])
 LINE = [0.0, 1.0]
@@ -202,3 +205,53 @@ def test_masses_rounded_to_float32_are_reconciled(kind: str) -> None:
     assert float(rounded.cost) == pytest.approx(exact.cost, rel=1e-6)
     with pytest.raises(NotNormalizedError, match="1e-05 relative"):
         wasserstein(x, y, a=a, b=np.float32(1.001) * b)
+
+
+def reconciled(a, b):
+    """The masses that are meant, in exact fractions: both sides scaled to the mean of their totals."""
+    sides = [[Fraction(float(v)) for v in side] for side in (a, b)]
+    middle = (sum(sides[0]) + sum(sides[1])) / 2
+    return [[v * middle / sum(side) for v in side] for side in sides]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_dual_value_is_charged_for_unequal_totals(dtype):
+    """Masses whose totals differ by rounding stand for others, whose dual value in exact fractions is no less."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        a, b = (rng.dirichlet(np.ones(k)).astype(dtype).astype(float) for k in (4, 3))
+        f, g = rng.integers(0, 5, 4).astype(float), rng.integers(-5, 5, 3).astype(float)
+        problem = Problem.from_costs(np.full((4, 3), 10.0), a, b, tolerance=1e-5)
+        pairs = zip(reconciled(a, b), (f, g), strict=True)
+        value = sum(mass * int(v) for masses, values in pairs for mass, v in zip(masses, values, strict=True))
+        assert Fraction(dual_bound(problem, f, g)) <= value
+
+
+def test_a_residual_counts_unequal_totals():
+    """A light row and a heavy column of a plan are further off once the totals are made one."""
+    small, apart = 2.0**-40, 2.0**-50
+    a, b, plan = [1 + small - apart], [1.0, small], [1 + small / 4, small / 2]
+    (row,), columns = reconciled(a, b)
+    off = abs(sum(map(Fraction, plan)) - row)
+    off += sum(abs(Fraction(v) - w) for v, w in zip(plan, columns, strict=True))
+    problem = Problem.from_costs([[1.0, 1.0]], np.array(a), np.array(b))
+    assert Fraction(residual(problem, coo_array([plan]))) >= off
+
+
+@pytest.mark.parametrize("n", [3, 5, 7, 10, 11, 13])
+def test_uniform_masses_are_exactly_one_in_n(n):
+    """1/n is no float, but the bracket holds the cost 1/n of the one row that has to pay."""
+    cost = np.zeros((n, n))
+    cost[0] = 1.0
+    result = transport(cost)
+    assert Fraction(result.lower) <= Fraction(1, n) <= Fraction(result.upper)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, coo_array])
+def test_a_plan_is_rounded_onto_both_marginals(kind):
+    """Sparse or dense: a column too heavy, a row too heavy."""
+    problem = Problem.from_costs(np.ones((2, 2)), np.array([0.5, 0.5]), np.array([0.5, 0.5]))
+    for raw in ([[0.5, 0.0], [0.5, 0.0]], [[0.5, 0.5], [0.0, 0.0]]):
+        plan = round_to_marginals(problem, kind(raw))
+        np.testing.assert_array_equal(plan.sum(axis=0), [0.5, 0.5])
+        np.testing.assert_array_equal(plan.sum(axis=1), [0.5, 0.5])

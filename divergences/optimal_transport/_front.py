@@ -13,7 +13,6 @@ from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERA
 from divergences.optimal_transport._result import EntropicResult, TransportResult, accept, certify
 from divergences.optimal_transport._solution import GibbsPlan, Solver
 from divergences.optimal_transport.exact import Exact
-from divergences.optimal_transport.sinkhorn import Sinkhorn
 from divergences.optimal_transport.univariate import Univariate
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -98,8 +97,7 @@ def _solve(
     if isinstance(solver, type) or not hasattr(solver, "solve"):
         raise DataError(f"solver must be a solver such as Exact() or Sinkhorn(); got {solver!r}.")
     solution = solver.solve(problem)
-    exact = not isinstance(solver, Sinkhorn)
-    result = accept(certify(problem, solution, type(solver).__name__, exact=exact), strict=strict)
+    result = accept(certify(problem, solution, type(solver).__name__), strict=strict)
     return result if tensors is None else _as_tensors(result, problem, tensors, given)
 
 

@@ -68,14 +68,14 @@ class EntropicResult(TransportResult):
     epsilon: float
 
 
-def certify(problem: Problem, solution: Solution, solver: str, *, exact: bool = True) -> TransportResult:
+def certify(problem: Problem, solution: Solution, solver: str) -> TransportResult:
     """The result of a raw solution: rounded onto the polytope, bracketed, in the caller's units.
 
     An `exact` solver has converged only if its gap, beyond what rounding the masses and potentials makes
     unavoidable, is at most 1e-9 * max(cost, 1e-6 * mean cost).
     """
     proof = bracket(problem, solution)
-    converged = solution.converged and (not exact or proof.upper - proof.lower <= _target(problem, proof))
+    converged = solution.converged and (not solution.exact or proof.upper - proof.lower <= _target(problem, proof))
     in_cost = problem.power * problem.exponent + problem.mass_exponent
     lower, upper = unscaled(proof.lower, in_cost, up=False), unscaled(proof.upper, in_cost, up=True)
     low, high = _root(proof.lower, problem, up=False), _root(proof.upper, problem, up=True)

@@ -35,7 +35,8 @@ class GibbsPlan:
 class Solution:
     """Raw output of a solver, in the problem's internal units: neither marginals nor potentials need be feasible.
 
-    `feasible` says that the solver proved its potentials feasible, so that no pass over all pairs is needed.
+    `feasible` says that the solver proved its potentials feasible, so that no pass over all pairs is needed. A solver
+    that is not `exact` is not held to a closed gap.
     """
 
     plan: coo_array | GibbsPlan
@@ -44,6 +45,7 @@ class Solution:
     iterations: int
     converged: bool
     feasible: bool = False
+    exact: bool = True
     regularized: float | None = None
     notes: tuple[str, ...] = ()
 

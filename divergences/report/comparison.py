@@ -9,6 +9,7 @@ from divergences.samples import Comparison, JointComparison
 from divergences.wording import number, plain
 
 LEVEL = 0.05
+NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its interval on one line
 
 
 def verdict(comparison: Comparison) -> str:
@@ -68,13 +69,12 @@ def _short(comparison: Comparison) -> Section:
 
 
 def _columns(comparison: Comparison) -> Section:
-    header = ["column", "W₁", "± se", "W₁ in sd", "95% null", "KS", "JS distance, 95%", "TV, 95%", "mean shift", "p"]
+    header = ["column", "W₁ ± se", "W₁ in sd", "95% null", "KS", "JS distance, 95%", "TV, 95%", "p"]
     rows = []
     for c in pictures.by_effect(comparison):
-        binned = (f"{number(e.value, 3)} ({_between(e)})" for e in (c.js_distance, c.total_variation))
-        rows.append(
-            [c.name, c.w1, c.standard_error, c.w1_sd, c.null_95, c.ks, *binned, c.mean_shift, c.pvalue_adjusted]
-        )
+        w1 = f"{number(c.w1)}{NBSP}±{NBSP}{number(c.standard_error, 2)}"
+        binned = (f"{number(e.value, 2)}{NBSP}{_between(e)}" for e in (c.js_distance, c.total_variation))
+        rows.append([c.name, w1, c.w1_sd, c.null_95, c.ks, *binned, c.pvalue_adjusted])
     shown = min(pictures.PANELS, len(rows))
     return Section(
         "Column by column",
@@ -88,19 +88,19 @@ def _columns(comparison: Comparison) -> Section:
             table(
                 header,
                 rows,
-                "Largest W₁ in standard deviations first. W₁ with its standard error (se), its null quantile and the "
-                "shift of the mean (current − reference) are in the column's own unit; JS distance and total variation "
-                "(TV), with their 95% intervals, are of the binned laws, in [0, 0.833] and [0, 1]; p-values are by "
-                "permutation of W₁, adjusted by Benjamini and Hochberg.",
+                "Largest W₁ in standard deviations first. W₁ with its standard error (se) and its null quantile are in "
+                "the column's own unit; JS distance and total variation (TV), with their 95% intervals, are of the "
+                "binned laws, in [0, 0.833] and [0, 1]; p-values are by permutation of W₁, adjusted by Benjamini and "
+                "Hochberg.",
             ),
         ],
     )
 
 
 def _between(estimate: Estimate) -> str:
-    """The interval of an estimate, as low–high."""
+    """The interval of an estimate."""
     low, high = estimate.confidence_interval or (None, None)
-    return f"{number(low, 2)}–{number(high, 2)}"
+    return f"[{number(low, 2)},{NBSP}{number(high, 2)}]"
 
 
 def _joint(comparison: Comparison) -> Section:

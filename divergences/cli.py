@@ -63,7 +63,7 @@ def compare(
     from divergences.files import read_table
     from divergences.samples import compare as compare_tables
     from divergences.samples.tables import matched
-    from divergences.saving import check_free
+    from divergences.saving import check_free, write_atomically
 
     taken = [os.path.realpath(path) for path in (ref, cur)]
     for path in (report, json_):
@@ -80,7 +80,7 @@ def compare(
         result = compare_tables(x, y, rng=seed, permutations=permutations, nan_policy=nan_policy, progress=progress)
     document = json.dumps(result.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     if json_ is not None:
-        html.write_atomically(json_, document, force=force)
+        write_atomically(json_, document, force=force)
     if report is not None:
         title = f"{ref.name} against {cur.name}"
         html.Report(title, html.comparison_report(result), lead=_size(result)).save(report, force=force)
@@ -210,8 +210,9 @@ def _tables(result: Any) -> str:
     from rich.markup import escape
     from rich.table import Table
 
-    from divergences.report import number, plain, verdict
+    from divergences.report import verdict
     from divergences.report.pictures import by_effect
+    from divergences.wording import number, plain
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.begin_capture()  # rich itself would end the process at a closed pipe, and with exit code 1

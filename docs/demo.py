@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_breast_cancer
 
-from divergences.report import Report, Section, number, sections_of, table, text
+from divergences.report import Report, Section, sections_of, table, text
+from divergences.wording import number
 from gan import runs
 from gan.report import distance_figure
 

@@ -101,7 +101,7 @@ def sample(
     import numpy as np
 
     from divergences.errors import DataError
-    from divergences.report import write_atomically
+    from divergences.saving import write_atomically
     from gan import runs
     from gan.train import snapshot
 

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from divergences.errors import DataError, FileFormatError
-from divergences.report import write_atomically
+from divergences.saving import write_atomically
 from gan.checkpoint import decode, encode, packed
 from gan.config import Config
 from gan.data import DATASETS

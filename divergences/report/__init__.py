@@ -2,19 +2,14 @@
 
 from divergences.report.comparison import comparison_report, verdict
 from divergences.report.document import Report, Section, picture, sections_of, table, text
-from divergences.saving import write_atomically
-from divergences.wording import number, plain
 
 __all__ = [
     "Report",
     "Section",
     "comparison_report",
-    "number",
     "picture",
-    "plain",
     "sections_of",
     "table",
     "text",
     "verdict",
-    "write_atomically",
 ]

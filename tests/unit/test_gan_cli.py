@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from divergences.cli import run as run_app
+from divergences.console import run as run_app
 from gan import runs
 from gan.cli import app
 

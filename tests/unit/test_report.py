@@ -14,11 +14,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from divergences.files import Table
-from divergences.report import Report, Section, comparison_report, number, picture, plain, table, text, verdict
+from divergences.report import Report, Section, comparison_report, picture, table, text, verdict
 from divergences.report.pictures import densities, joint_distances, label
 from divergences.samples import Comparison, compare
 from divergences.saving import write_atomically
-from divergences.wording import spreadsheet
+from divergences.wording import number, plain, spreadsheet
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -2,7 +2,7 @@
 
 from divergences.samples.comparison import ColumnComparison, Comparison, JointComparison
 from divergences.samples.energy import energy_distance
-from divergences.samples.histogram import estimate
+from divergences.samples.estimation import estimate
 from divergences.samples.kernels import Gaussian, mmd
 from divergences.samples.tables import compare
 

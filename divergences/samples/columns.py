@@ -8,7 +8,7 @@ import numpy as np
 
 from divergences._results import Estimate, Interval
 from divergences.samples.comparison import ColumnComparison
-from divergences.samples.histogram import estimate
+from divergences.samples.estimation import estimate
 from divergences.samples.permutation import benjamini_hochberg, labels, null_95, pvalue
 
 
@@ -79,8 +79,8 @@ def compare_column(
         standard_error=line.standard_error(observed),
         null_95=null_95(w1),
         ks=float(line.ks(observed)[0]),
-        js_distance=_root(estimate(x, y, "js", rng=rng)),
-        total_variation=estimate(x, y, "total_variation", rng=rng),
+        js_distance=_root(estimate(x, y, "js", method="histogram", rng=rng)),
+        total_variation=estimate(x, y, "total_variation", method="histogram", rng=rng),
         mean_shift=float((y - centre).mean() - (x - centre).mean()),
         pvalue=p,
         pvalue_adjusted=p,

@@ -15,7 +15,7 @@ from divergences.files import Table
 from divergences.optimal_transport import sinkhorn_divergence, sinkhorn_influence, wasserstein
 from divergences.samples import Gaussian, JointComparison, compare, energy_distance, estimate, joint, mmd, tables
 from divergences.samples.columns import Line
-from divergences.samples.histogram import bin_edges
+from divergences.samples.estimators.histogram import Histogram, bin_edges
 from divergences.samples.joint import Pooled, energy, kernel_mmd, sinkhorn, sliced, transported
 from divergences.samples.permutation import benjamini_hochberg, labels, null_95, pvalue
 
@@ -112,7 +112,7 @@ def test_the_estimate_has_little_bias_and_knows_its_spread():
             x, y = normals(n, m, shift / scale, seed)
             cut = np.concatenate([[-np.inf], bin_edges(x[:, 0], scale * y[:, 0], 8), [np.inf]])
             truth = CATALOGUE[name](np.diff(stats.norm.cdf(cut)), np.diff(stats.norm.cdf(cut, shift, scale)))
-            e = estimate(x, scale * y, name, bins=8, rng=seed)
+            e = estimate(x, scale * y, name, method=Histogram(8), rng=seed)
             errors.append(e.value - float(truth))
             spreads.append(e.standard_error)
         assert abs(np.mean(errors)) < 0.3 * np.std(errors), name
@@ -121,7 +121,7 @@ def test_the_estimate_has_little_bias_and_knows_its_spread():
 
 def test_estimate_says_what_it_targets():
     """Binning, empty bins, ties and tiny samples are in the notes; equality is inside the interval under the null."""
-    e = estimate([0.0] * 10 + [1.0] * 10, [5.0] * 10 + [6.0] * 10, "kl", rng=0, bins=10)
+    e = estimate([0.0] * 10 + [1.0] * 10, [5.0] * 10 + [6.0] * 10, "kl", rng=0, method=Histogram(10))
     notes = " ".join(e.notes)
     for words in ("lower bound", "empty on one side", "distinct values", "of the 10 bins", "only 20 values"):
         assert words in notes
@@ -153,7 +153,7 @@ def test_estimate_is_repeatable_and_strict():
         estimate(np.ones((3, 2)), np.ones((3, 2)), "js")
     for bins in (0, -3, 10**9, 2.5):
         with pytest.raises(DataError, match="bins must be"):
-            estimate(x, y, "js", bins=bins)  # type: ignore[arg-type]
+            estimate(x, y, "js", method=Histogram(bins))  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------------------ permutations

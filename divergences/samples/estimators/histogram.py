@@ -1,66 +1,44 @@
-"""f-divergences between two samples of one variable."""
+"""Bins of equal pooled mass: the divergence of the binned laws, which is at most the true one."""
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from divergences._arrays import to_numpy
-from divergences._checks import choice, count, generator, points
+from divergences._checks import count
 from divergences._results import Estimate, Interval
-from divergences.catalogue import CATALOGUE
 from divergences.errors import DataError
 from divergences.f_divergence import FDivergence
+from divergences.samples.estimators._pair import Pair
 
-METHODS = ("histogram",)
 REPLICATES = 400
 NORMAL_975 = 1.959963984540054
 
 
-def estimate(
-    x: Any,
-    y: Any,
-    divergence: str | FDivergence,
-    *,
-    method: str | None = None,
-    bins: int | None = None,
-    rng: Any = None,
-) -> Estimate:
-    """Estimate D(p, q) in nats from samples x of p and y of q, one variable, with a 95% interval.
+@dataclass(frozen=True)
+class Histogram:
+    """The counts in bins with equal pooled mass, smoothed by ½ each (Krichevsky & Trofimov), put into the formula.
 
-    `histogram`: the counts in bins with equal pooled mass, smoothed by ½ each (Krichevsky & Trofimov), are put into
-    the formula; a parametric bootstrap of the counts gives the bias, which is subtracted, and the spread. The interval
+    A parametric bootstrap of the counts gives the bias, which is subtracted, and the spread. The interval
     reaches down to equality exactly when a test does not reject equality. Measured coverage on normal laws a half
     apart, n = m = 400: 90 to 97%; for unbounded divergences between distant laws less (Pearson, two apart: 78%).
     The target is the divergence of the *binned* laws, which is at most the true one (data processing).
 
-    Args:
-        x, y: shape (n,) or (n, 1).
-        divergence: a name in `CATALOGUE`, or an `FDivergence`.
-        method: None or "histogram".
+    Attributes:
         bins: how many; None is 2 min(n, m)^(1/3) rounded up. Ties can leave fewer.
-        rng: a seed or generator for the bootstrap.
-
-    Raises:
-        DataError: more than one column, not finite, an unknown name, bins outside [2, n + m].
-
-    >>> rng = np.random.default_rng(0)
-    >>> e = estimate(rng.normal(0, 1, 4000), rng.normal(1, 1, 4000), "kl", rng=1)
-    >>> e.confidence_interval.low < 0.5 < e.confidence_interval.high  # KL of the laws is 1/2
-    True
 
     """
-    choice(method or "histogram", METHODS, "method")
-    if not isinstance(divergence, FDivergence):
-        divergence = CATALOGUE[choice(divergence, CATALOGUE, "divergence")]
-    return _histogram(_one_column(x, "x"), _one_column(y, "y"), divergence, bins, generator(rng))
 
+    bins: int | None = None
 
-def _one_column(value: Any, name: str) -> np.ndarray:
-    array, _ = points(value, name)
-    if array.shape[1] != 1:
-        raise DataError(f"{name} must be one variable; got {array.shape[1]} columns. Estimate each by itself.")
-    return to_numpy(array)[:, 0]
+    def estimate(self, pair: Pair, divergence: FDivergence, rng: np.random.Generator) -> Estimate:
+        """As `Method.estimate`; one variable only."""
+        if pair.d != 1:
+            raise DataError(
+                f"method 'histogram' must be given one variable; got {pair.d} columns. "
+                "Estimate each by itself, or choose another method."
+            )
+        return _histogram(pair.x[:, 0], pair.y[:, 0], divergence, self.bins, rng)
 
 
 def bin_edges(x: np.ndarray, y: np.ndarray, bins: int | None = None) -> np.ndarray:

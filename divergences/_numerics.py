@@ -52,13 +52,12 @@ def log_excess(x: Array) -> Array:
     return xp.where(near, r * (small - 2 * y * tail), x - xp.log1p(x))
 
 
-def log_ratio(p: Array, q: Array, difference: Array | None = None) -> Array:
+def log_ratio(p: Array, q: Array, d: Array) -> Array:
     """log(p / q) for masses: accurate near p = q, where p / q leaves the floats, and -inf or inf at a single zero.
 
-    `difference` is p - q where the caller knows it more accurately than the subtraction does.
+    d is p - q, at least as accurate as the subtraction.
     """
     xp = namespace(p, q)
-    d = p - q if difference is None else difference
     ratio = p / q
     representable = (ratio > 1e-300) & (ratio < 1e300)
     near = xp.abs(d) <= q / 4
@@ -69,16 +68,15 @@ def log_ratio(p: Array, q: Array, difference: Array | None = None) -> Array:
     )
 
 
-def kl_cost(p: Array, q: Array, difference: Array | None = None) -> Array:
+def kl_cost(p: Array, q: Array, d: Array) -> Array:
     """P log(p / q) - p + q >= 0 per atom; q where p = 0, inf where q = 0 < p.
 
-    `difference` is q - p where the caller knows it more accurately than the subtraction does.
+    d is p - q, at least as accurate as the subtraction.
     """
     xp = namespace(p, q)
-    d = q - p if difference is None else difference
     near = xp.abs(d) <= p / 4
-    cost = xp.where(near, p * log_excess(d / p), p * log_ratio(p, q) + d)
-    return xp.where(p == 0, d, cost)
+    cost = xp.where(near, p * log_excess(-d / p), p * log_ratio(p, q, d) - d)
+    return xp.where(p == 0, -d, cost)
 
 
 def softplus(x: Array) -> Array:

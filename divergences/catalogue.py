@@ -75,7 +75,7 @@ kl = FDivergence(
     g=_identity,
     f_star_g=lambda v: _exp(v - 1),
     cost=kl_cost,
-    partials=lambda p, q: (log_ratio(p, q), (q - p) / q),
+    partials=lambda p, q, d: (log_ratio(p, q, d), -d / q),
     slope_at_one=1.0,
     mirror=lambda: reverse_kl,
 )
@@ -88,8 +88,8 @@ reverse_kl = FDivergence(
     high=0.0,
     g=lambda v: -_exp(-v),
     f_star_g=lambda v: v - 1,
-    cost=lambda p, q: kl_cost(q, p),
-    partials=lambda p, q: ((p - q) / p, log_ratio(q, p)),
+    cost=lambda p, q, d: kl_cost(q, p, -d),
+    partials=lambda p, q, d: (d / p, log_ratio(q, p, -d)),
     slope_at_one=-1.0,
     mirror=lambda: kl,
 )
@@ -102,8 +102,8 @@ total_variation = FDivergence(
     high=0.5,
     g=lambda v: namespace(v).tanh(v) / 2,
     f_star_g=lambda v: namespace(v).tanh(v) / 2,
-    cost=lambda p, q: abs(p - q) / 2,
-    partials=lambda p, q: (_sign(p - q) / 2, _sign(q - p) / 2),
+    cost=lambda p, q, d: abs(d) / 2,
+    partials=lambda p, q, d: (_sign(d) / 2, _sign(-d) / 2),
 )
 
 pearson = FDivergence(
@@ -113,8 +113,8 @@ pearson = FDivergence(
     f_star=lambda t: _pearson_conjugate(t),
     g=_identity,
     f_star_g=lambda v: _pearson_conjugate(v),
-    cost=lambda p, q: ((p - q) / _sqrt(q)) ** 2,  # neither the square nor the ratio alone leaves the floats
-    partials=lambda p, q: (2 * ((p - q) / q), (q - p) / q * (1 + p / q)),
+    cost=lambda p, q, d: (d / _sqrt(q)) ** 2,  # neither the square nor the ratio alone leaves the floats
+    partials=lambda p, q, d: (2 * (d / q), -d / q * (1 + p / q)),
     mirror=lambda: neyman,
 )
 
@@ -133,8 +133,8 @@ neyman = FDivergence(
     high=1.0,
     g=lambda v: 1 - _exp(-v),
     f_star_g=lambda v: 2 - 2 * _exp(-v / 2),
-    cost=lambda p, q: ((p - q) / _sqrt(p)) ** 2,
-    partials=lambda p, q: ((p - q) / p * (1 + q / p), 2 * ((q - p) / p)),
+    cost=lambda p, q, d: (d / _sqrt(p)) ** 2,
+    partials=lambda p, q, d: (d / p * (1 + q / p), 2 * (-d / p)),
     mirror=lambda: pearson,
 )
 
@@ -146,8 +146,8 @@ squared_hellinger = FDivergence(
     high=1.0,
     g=lambda v: 1 - _exp(-v),
     f_star_g=lambda v: namespace(v).expm1(v),
-    cost=lambda p, q: ((p - q) / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
-    partials=lambda p, q: tuple((a - b) / (_sqrt(a) + _sqrt(b)) / _sqrt(a) for a, b in ((p, q), (q, p))),
+    cost=lambda p, q, d: (d / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
+    partials=lambda p, q, d: tuple(e / (_sqrt(p) + _sqrt(q)) / _sqrt(a) for a, e in ((p, d), (q, -d))),
 )
 
 
@@ -164,8 +164,8 @@ jeffreys = FDivergence(
     f_star=lambda t: _jeffreys_conjugate(t),
     g=_identity,
     f_star_g=lambda v: _jeffreys_conjugate(v),
-    cost=lambda p, q: (p - q) * log_ratio(p, q),
-    partials=lambda p, q: (log_ratio(p, q) + (p - q) / p, log_ratio(q, p) + (q - p) / q),
+    cost=lambda p, q, d: d * log_ratio(p, q, d),
+    partials=lambda p, q, d: (log_ratio(p, q, d) + d / p, log_ratio(q, p, -d) - d / q),
 )
 
 
@@ -183,8 +183,8 @@ js = FDivergence(
     high=LOG2 / 2,
     g=lambda v: (LOG2 - softplus(-v)) / 2,
     f_star_g=lambda v: (softplus(v) - LOG2) / 2,
-    cost=lambda p, q: _js_cost(p, q),
-    partials=lambda p, q: tuple(log_ratio(a, a / 2 + b / 2, (a - b) / 2) / 2 for a, b in ((p, q), (q, p))),
+    cost=lambda p, q, d: _js_cost(p, q, d),
+    partials=lambda p, q, d: tuple(log_ratio(a, p / 2 + q / 2, e / 2) / 2 for a, e in ((p, d), (q, -d))),
 )
 
 
@@ -192,9 +192,9 @@ def _js_generator(u: Array) -> Array:
     return (xlogx(u) - (u + 1) * _log((u + 1) / 2)) / 2
 
 
-def _js_cost(p: Array, q: Array) -> Array:
-    middle, half = p / 2 + q / 2, (q - p) / 2
-    return (kl_cost(p, middle, half) + kl_cost(q, middle, -half)) / 2
+def _js_cost(p: Array, q: Array, d: Array) -> Array:
+    middle = p / 2 + q / 2
+    return (kl_cost(p, middle, d / 2) + kl_cost(q, middle, -d / 2)) / 2
 
 
 def _gan_generator(u: Array) -> Array:
@@ -209,8 +209,8 @@ gan_value = FDivergence(
     high=0.0,
     g=lambda v: -softplus(-v),
     f_star_g=softplus,
-    cost=lambda p, q: 2 * _js_cost(p, q),
-    partials=lambda p, q: tuple(2 * s for s in js.partials(p, q)),
+    cost=lambda p, q, d: 2 * _js_cost(p, q, d),
+    partials=lambda p, q, d: tuple(2 * s for s in js.partials(p, q, d)),
     f_at_one=-2 * LOG2,
     slope_at_one=-LOG2,
 )
@@ -230,13 +230,13 @@ def weighted_js(weight: float) -> FDivergence:
             f"weight must be strictly between 0 and 1; got {weight!r}. The limits are 0 and 0: scale by 1/w."
         )
 
-    def cost(p: Array, q: Array) -> Array:
+    def cost(p: Array, q: Array, d: Array) -> Array:
         m = w * p + (1 - w) * q
-        return w * kl_cost(p, m, (1 - w) * (q - p)) + (1 - w) * kl_cost(q, m, w * (p - q))
+        return w * kl_cost(p, m, (1 - w) * d) + (1 - w) * kl_cost(q, m, -w * d)
 
-    def partials(p: Array, q: Array) -> tuple[Array, Array]:
+    def partials(p: Array, q: Array, d: Array) -> tuple[Array, Array]:
         m = w * p + (1 - w) * q
-        return w * log_ratio(p, m, (1 - w) * (p - q)), (1 - w) * log_ratio(q, m, w * (q - p))
+        return w * log_ratio(p, m, (1 - w) * d), (1 - w) * log_ratio(q, m, -w * d)
 
     def part(w: float) -> Elementwise:
         return lambda u: w * xlogx(u) - xlogx(1 - w + w * u)

@@ -36,8 +36,8 @@ class FDivergence:
         high: supremum of the domain of the conjugate.
         g: the output activation, strictly increasing from R into the interior of that domain.
         f_star_g: v -> f_star(g(v)) in a form that does not overflow before its value does.
-        cost: (p, q) -> q f̃(p/q) >= 0, inf allowed, per atom.
-        partials: (p, q) -> the two partial derivatives of `cost`.
+        cost: (p, q, d) -> q f̃(p/q) >= 0, inf allowed, per atom; d is p - q, at least as accurate as the subtraction.
+        partials: (p, q, d) -> the two partial derivatives of `cost`.
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
         separates: True when D(p, q) = D(p, p) only at p = q.
@@ -51,8 +51,8 @@ class FDivergence:
     high: float = np.inf
     g: Elementwise
     f_star_g: Elementwise
-    cost: Callable[[Array, Array], Array]
-    partials: Callable[[Array, Array], tuple[Array, Array]]
+    cost: Callable[[Array, Array, Array], Array]
+    partials: Callable[[Array, Array, Array], tuple[Array, Array]]
     f_at_one: float = 0.0
     slope_at_one: float = 0.0
     mirror: "Callable[[], FDivergence] | None" = None
@@ -103,14 +103,14 @@ class FDivergence:
         xp = namespace(p, q)
         scale = unit_scale(p, q)
         with quiet():
-            cost = self.cost(p * scale, q * scale) / scale
+            cost = self.cost(p * scale, q * scale, (p - q) * scale) / scale
         return xp.where(p == q, xp.zeros_like(cost), cost)
 
     def _slopes(self, p: Array, q: Array) -> tuple[Array, Array]:
         """The partial derivatives of the cost, homogeneous of degree zero; NaN or anything where p = q = 0."""
         scale = unit_scale(p, q)
         with quiet():
-            return self.partials(p * scale, q * scale)
+            return self.partials(p * scale, q * scale, (p - q) * scale)
 
     def gradient(self, p: Any, q: Any) -> tuple[Array, Array]:
         """The gradients of D with respect to p and q that tensors carry: (f̃'(p/q), f̃(u) - u f̃'(u)) per atom.
@@ -130,7 +130,7 @@ class FDivergence:
         zero, one = xp.zeros((), dtype=p.dtype, device=p.device), xp.ones((), dtype=p.dtype, device=p.device)
         empty = (p == 0) & (q == 0)
         with quiet():
-            at_zero = (self.cost(one, zero), self.cost(zero, one))  # f̃'(inf) and f̃(0)
+            at_zero = (self.cost(one, zero, one), self.cost(zero, one, -one))  # f̃'(inf) and f̃(0)
         slopes = zip(at_zero, self._slopes(p, q), strict=True)
         slopes = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in slopes)
         by_p, by_q = (xp.where(s == -np.inf, zero, s) for s in slopes)
@@ -277,8 +277,8 @@ class FDivergence:
             high=c * self.high,
             g=lambda v: c * self.g(v),
             f_star_g=lambda v: c * self.f_star_g(v),
-            cost=lambda p, q: c * self.cost(p, q),
-            partials=lambda p, q: tuple(c * s for s in self.partials(p, q)),
+            cost=lambda p, q, d: c * self.cost(p, q, d),
+            partials=lambda p, q, d: tuple(c * s for s in self.partials(p, q, d)),
             f_at_one=c * self.f_at_one,
             slope_at_one=c * self.slope_at_one,
             mirror=None if self.mirror is None else lambda: c * self.reverse,

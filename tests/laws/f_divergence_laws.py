@@ -65,7 +65,7 @@ def composition_gap(d, v):
 def perspective_gap(d, u):
     """|cost(u, 1) - f~(u)| relative to the terms of f~."""
     f = float(d.generator(u))
-    cost = float(d.cost(np.array(u), np.array(1.0)))
+    cost = float(d.cost(np.array(u), np.array(1.0), np.array(u) - 1.0))
     expected = f - d.f_at_one - d.slope_at_one * (u - 1)
     return abs(cost - expected) / (1 + abs(f) + abs(d.slope_at_one * (u - 1)))
 
@@ -106,7 +106,7 @@ def gradient_gap(d, p, q, h=1e-6):
     gradients = torch.autograd.grad(d(*tensors), tensors)
 
     def total(a, b):
-        return float(np.sum(d.cost(a, b)))
+        return float(np.sum(d.cost(a, b, a - b)))
 
     worst = 0.0
     for i in range(len(p)):

@@ -18,30 +18,30 @@ CHANNEL = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
 
 def test_flipped_sign_of_the_cost():
     """A flipped sign is below the minimum and no perspective of f."""
-    wrong = replace(dv.js, cost=lambda p, q: -dv.js.cost(p, q))
+    wrong = replace(dv.js, cost=lambda p, q, d: -dv.js.cost(p, q, d))
     assert laws.below_minimum(wrong, P, Q) > 0
     assert laws.perspective_gap(wrong, 2.0) > 1e-11
 
 
 def test_nan_is_a_violation():
     """0 log 0 computed naively is NaN, and the law sees it."""
-    wrong = replace(dv.kl, cost=lambda p, q: p * np.log(p / q))
+    wrong = replace(dv.kl, cost=lambda p, q, d: p * np.log(p / q))
     assert laws.below_minimum(wrong, np.array([0.0, 1.0]), np.array([0.5, 0.5])) > 0
 
 
 def test_too_large_a_value():
     """The square of the total variation exceeds no maximum, its square root does."""
-    wrong = replace(dv.total_variation, cost=lambda p, q: np.sqrt(np.abs(p - q)) / 2)
+    wrong = replace(dv.total_variation, cost=lambda p, q, d: np.sqrt(np.abs(p - q)) / 2)
     p, q = np.full(8, 1 / 8), np.eye(8)[0]
     assert laws.above_maximum(wrong, p, q) > 1e-12
 
 
 def test_swapped_zero_convention():
     """Forgetting f'(inf) P(q = 0) breaks data processing: merging outcomes would increase the divergence."""
-    wrong = replace(dv.js, cost=lambda p, q: np.where(q == 0, 0.0, dv.js.cost(p, q)))
+    wrong = replace(dv.js, cost=lambda p, q, d: np.where(q == 0, 0.0, dv.js.cost(p, q, d)))
     p, q = np.array([0.5, 0.5, 0.0]), np.array([0.0, 0.5, 0.5])
     merge = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
-    swapped = replace(dv.js, cost=lambda p, q: (p - q) ** 2)
+    swapped = replace(dv.js, cost=lambda p, q, d: (p - q) ** 2)
     assert laws.data_processing_excess(wrong, p, q, merge) <= 1e-9  # not this channel,
     assert laws.oracle_error("js", wrong(p, q), p, q) > 1e-13  # but the oracle sees it
     duplicate = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -50,7 +50,7 @@ def test_swapped_zero_convention():
 
 def test_concave_cost():
     """The root of an f-divergence is not jointly convex."""
-    wrong = replace(dv.total_variation, cost=lambda p, q: np.sqrt(np.abs(p - q)))
+    wrong = replace(dv.total_variation, cost=lambda p, q, d: np.sqrt(np.abs(p - q)))
     assert laws.convexity_excess(wrong, P, P, P, Q, 0.5) > 1e-9
 
 
@@ -82,7 +82,7 @@ def test_swapped_arguments():
 
 def test_rounding_of_the_textbook_formula():
     """p log p - p log q loses nine digits where p and q agree to nine: the oracle law rejects it."""
-    wrong = replace(dv.kl, cost=lambda p, q: p * np.log(p) - p * np.log(q) - p + q)
+    wrong = replace(dv.kl, cost=lambda p, q, d: p * np.log(p) - p * np.log(q) - p + q)
     p, q = np.array([0.3, 0.7]), np.array([0.3 * (1 + 1e-9), 0.7 - 3e-10])
     assert laws.oracle_error("kl", wrong(p, q), p, q) > 1e-13
     assert laws.oracle_error("kl", dv.kl(p, q), p, q) <= 1e-13
@@ -92,8 +92,8 @@ def test_rounding_of_the_textbook_formula():
 def test_wrong_gradient(side):
     """A flipped sign in either partial derivative is caught by finite differences."""
 
-    def flipped(p, q):
-        slopes = list(dv.kl.partials(p, q))
+    def flipped(p, q, d):
+        slopes = list(dv.kl.partials(p, q, d))
         slopes[side] = -slopes[side]
         return tuple(slopes)
 
@@ -102,7 +102,7 @@ def test_wrong_gradient(side):
 
 def test_gradient_that_cancels():
     """The logarithm of p over a rounded mean loses the digits in which p and q differ: the precise law rejects it."""
-    wrong = replace(dv.js, partials=lambda p, q: tuple(np.log(a / (p / 2 + q / 2)) / 2 for a in (p, q)))
+    wrong = replace(dv.js, partials=lambda p, q, d: tuple(np.log(a / (p / 2 + q / 2)) / 2 for a in (p, q)))
     p, q = np.array([0.3, 0.7]), np.array([0.3 * (1 + 1e-9), 0.7 - 3e-10])
     assert laws.gradient_error("js", wrong, p, q) > 1e-12
     assert laws.gradient_error("js", dv.js, p, q) <= 1e-12
@@ -145,12 +145,12 @@ def draws(*values):
     return SimpleNamespace(draw=lambda strategy: next(remaining))
 
 
-NEGATIVE = replace(dv.js, cost=lambda p, q: -dv.js.cost(p, q))
-ROOT = replace(dv.total_variation, cost=lambda p, q: np.sqrt(np.abs(p - q)) / 2)
-TEXTBOOK = replace(dv.kl, cost=lambda p, q: p * np.log(p) - p * np.log(q) - p + q)
+NEGATIVE = replace(dv.js, cost=lambda p, q, d: -dv.js.cost(p, q, d))
+ROOT = replace(dv.total_variation, cost=lambda p, q, d: np.sqrt(np.abs(p - q)) / 2)
+TEXTBOOK = replace(dv.kl, cost=lambda p, q, d: p * np.log(p) - p * np.log(q) - p + q)
 SMALL_CONJUGATE = replace(dv.kl, f_star=lambda t: dv.kl.f_star(t) - 0.1)
 LARGE_CONJUGATE = replace(dv.kl, f_star=lambda t: dv.kl.f_star(t) + 0.1)
-FLIPPED = replace(dv.kl, partials=lambda p, q: tuple(-s for s in dv.kl.partials(p, q)))
+FLIPPED = replace(dv.kl, partials=lambda p, q, d: tuple(-s for s in dv.kl.partials(p, q, d)))
 PRINTED = replace(dv.pearson, f_star=lambda t: t**2 / 4 + t)
 UNIFORM, CORNER = np.full(8, 1 / 8), np.eye(8)[0]
 MERGE = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
@@ -159,10 +159,10 @@ MERGE = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 PLANTED = {
     "at_least_its_minimum": (NEGATIVE, {"pair": (P, Q)}),
     "identity": (Planted.into(dv.js), {"p": P}),
-    "separates": (replace(dv.js, cost=lambda p, q: 0 * p), {"pair": (P, Q)}),
+    "separates": (replace(dv.js, cost=lambda p, q, d: 0 * p), {"pair": (P, Q)}),
     "largest_value": (ROOT, {"pair": (UNIFORM, CORNER)}),
     "data_processing": (
-        replace(dv.js, cost=lambda p, q: (p - q) ** 2),
+        replace(dv.js, cost=lambda p, q, d: (p - q) ** 2),
         {"pair": (P, Q), "data": lambda: draws(MERGE)},
     ),
     "joint_convexity": (ROOT, {"pair": (P, P), "data": lambda: draws(P, Q), "weight": 0.5}),
@@ -185,7 +185,7 @@ PLANTED = {
     "torch_equals_numpy": (Planted.into(dv.kl), {"pair": (P, Q)}),
     "gradient_matches_finite_differences": (FLIPPED, {"pair": (P, Q)}),
     "gradient_against_mpmath_from_subnormals_to_one": (FLIPPED, {"name": "kl"}),
-    "gradient_is_never_nan": (replace(dv.kl, partials=lambda p, q: (p / 0.0 - q / 0.0, q)), {"pair": (P, Q)}),
+    "gradient_is_never_nan": (replace(dv.kl, partials=lambda p, q, d: (p / 0.0 - q / 0.0, q)), {"pair": (P, Q)}),
     "gradient_through_softmax": (FLIPPED, {}),
 }
 LAWS = {name.removeprefix("test_"): law for name, law in vars(every).items() if name.startswith("test_")}

@@ -33,7 +33,15 @@ from divergences.optimal_transport import (
     transport,
     wasserstein,
 )
-from divergences.samples import Comparison, compare, energy_distance, estimate, mmd
+from divergences.samples import (
+    Comparison,
+    compare,
+    energy_distance,
+    estimate,
+    frechet_distance,
+    gaussian_wasserstein,
+    mmd,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -54,7 +62,9 @@ __all__ = [
     "compare",
     "energy_distance",
     "estimate",
+    "frechet_distance",
     "gan_value",
+    "gaussian_wasserstein",
     "jeffreys",
     "js",
     "js_distance",

@@ -3,6 +3,7 @@
 from divergences.samples.comparison import ColumnComparison, Comparison, JointComparison
 from divergences.samples.energy import energy_distance
 from divergences.samples.estimation import estimate
+from divergences.samples.frechet import frechet_distance, gaussian_wasserstein
 from divergences.samples.kernels import Gaussian, mmd
 from divergences.samples.tables import compare
 
@@ -14,5 +15,7 @@ __all__ = [
     "compare",
     "energy_distance",
     "estimate",
+    "frechet_distance",
+    "gaussian_wasserstein",
     "mmd",
 ]

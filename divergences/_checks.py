@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, float64, is_torch, namespace
+from divergences._arrays import Array, float64, is_torch, namespace, result_dtype
 from divergences._numerics import quiet
 from divergences.errors import DataError, NotNormalizedError
 
@@ -158,6 +158,57 @@ def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
     rounding = array.shape[-1] * np.finfo(np.float64).eps
     divisor = xp.where(excess <= rounding, xp.ones_like(total), total)
     return array / (divisor.detach() if is_torch(divisor) else divisor)
+
+
+def log_probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
+    """Logarithms of probability vectors on the last axis, in float64; -inf allowed. `normalize` takes any logits.
+
+    The rule of `probabilities`, on logarithms: a sum that is one up to rounding is left as it is, one within the
+    tolerance is rescaled by a constant, beyond that `NotNormalizedError`. No large number is exponentiated.
+    """
+    given = real_array(value, name)
+    if given.ndim == 0 or given.shape[-1] == 0:
+        raise DataError(f"{name} must have at least one outcome on its last axis; got shape {tuple(given.shape)}.")
+    array = float64(given)
+    xp = namespace(array)
+    bad = xp.isnan(array) | (array == np.inf)
+    if bool(xp.any(bad)):
+        raise DataError(
+            f"{name} must hold log-probabilities, finite or -inf; "
+            f"got {int(xp.sum(bad))} NaN or inf of {math.prod(array.shape)}."
+        )
+    largest = xp.max(array, axis=-1, keepdims=True)
+    largest = largest.detach() if is_torch(largest) else largest
+    if bool((largest == -np.inf).any()):
+        raise NotNormalizedError(f"{name} must give some outcome a positive probability; got -inf everywhere.")
+    with quiet():
+        shifted = array - largest
+        spread = xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+        if normalize:
+            return shifted - spread
+        total = largest + (spread.detach() if is_torch(spread) else spread)
+        excess = xp.abs(xp.expm1(total))
+    k = array.shape[-1]
+    narrow = given.dtype.itemsize < 8 and xp.isdtype(given.dtype, "real floating")
+    # A log-probability of about -log k is rounded by log k units.
+    tolerance = max(1e-5, float(xp.finfo(given.dtype).eps) * (1 + math.log(k))) if narrow else 1e-6
+    if not bool(xp.all(excess <= tolerance)):
+        worst = xp.reshape(total, (-1,))[int(xp.argmax(xp.reshape(excess, (-1,))))].item()
+        raise NotNormalizedError(
+            f"{name} must hold log-probabilities whose exponentials sum to one within {tolerance:g} on its last axis; "
+            f"got a log-sum-exp of {worst:.9g} instead of 0. Pass normalize=True if these are logits."
+        )
+    rounding = k * np.finfo(np.float64).eps
+    return array - xp.where(excess <= rounding, xp.zeros_like(total), total)
+
+
+def mass_pair(p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> tuple[Array, Array, Any]:
+    """p and q as float64 (log-)probabilities of one kind on the same outcomes, and the dtype to answer in."""
+    dtype = result_dtype(real_array(p, "p"), real_array(q, "q"))
+    check = log_probabilities if log else probabilities
+    p, q = check(p, "p", normalize=normalize), check(q, "q", normalize=normalize)
+    same_outcomes(p, q)
+    return p, q, dtype
 
 
 def points(value: Any, name: str, *, nan_policy: str = "raise") -> tuple[Array, Array | None]:

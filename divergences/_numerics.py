@@ -38,6 +38,22 @@ def unit_scale(p: Array, q: Array) -> Array:
     return xp.where(xp.maximum(p, q) < 2.0**-900, one * 2.0**150, one)
 
 
+def two_difference(x: Array, y: Array) -> tuple[Array, Array]:
+    """x - y rounded, and what rounding took, exactly (Knuth, TwoSum); the latter is NaN where x - y is infinite."""
+    difference = x - y
+    part = difference - x
+    return difference, (x - (difference - part)) - (y + part)
+
+
+def exp_of_sum(x: Array, y: Array, correction: Array) -> Array:
+    """exp(x + y + correction) for a tiny correction: the rounding of x + y, which may be large, is made good."""
+    xp = namespace(x, y)
+    total, error = two_difference(x, -y)
+    value = xp.exp(total)
+    refined = value * (1 + (error + correction))
+    return xp.where(xp.isfinite(refined), refined, value)
+
+
 def log_excess(x: Array) -> Array:
     """X - log(1 + x) >= 0, to full relative accuracy down to x = 0 (where it is x**2 / 2)."""
     xp = namespace(x)

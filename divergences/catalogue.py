@@ -76,6 +76,7 @@ kl = FDivergence(
     f_star_g=lambda v: _exp(v - 1),
     cost=kl_cost,
     partials=lambda p, q, d: (log_ratio(p, q, d), -d / q),
+    tail=lambda delta: (_log(delta - 1), 1 / (delta - 1)),
     slope_at_one=1.0,
     mirror=lambda: reverse_kl,
 )
@@ -115,6 +116,7 @@ pearson = FDivergence(
     f_star_g=lambda v: _pearson_conjugate(v),
     cost=lambda p, q, d: (d / _sqrt(q)) ** 2,  # neither the square nor the ratio alone leaves the floats
     partials=lambda p, q, d: (2 * (d / q), -d / q * (1 + p / q)),
+    tail=lambda delta: (delta, namespace(delta).ones_like(delta)),
     mirror=lambda: neyman,
 )
 
@@ -166,6 +168,7 @@ jeffreys = FDivergence(
     f_star_g=lambda v: _jeffreys_conjugate(v),
     cost=lambda p, q, d: d * log_ratio(p, q, d),
     partials=lambda p, q, d: (log_ratio(p, q, d) + d / p, log_ratio(q, p, -d) - d / q),
+    tail=lambda delta: (_log(delta), 1 / delta),
 )
 
 
@@ -271,15 +274,15 @@ CATALOGUE: Mapping[str, FDivergence] = MappingProxyType(
 )
 
 
-def js_distance(p: Any, q: Any, *, normalize: bool = False) -> Array:
-    """√JS(p, q), a metric in [0, √log 2]; its gradient at p = q is returned as 0.
+def js_distance(p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> Array:
+    """√JS(p, q), a metric in [0, √log 2]; its gradient at p = q is returned as 0. Arguments as for `js`.
 
     Source: Endres & Schindelin (2003).
 
     >>> print(js_distance([1.0, 0.0], [0.5, 0.5]))
     0.464501404
     """
-    contributions = js.contributions(p, q, normalize=normalize)
+    contributions = js.contributions(p, q, normalize=normalize, log=log)
     xp = namespace(contributions)
     value = xp.sum(contributions, axis=-1)  # the root is taken before a narrow dtype can underflow
     zero = value == 0

@@ -7,6 +7,7 @@ What is summed is not q f(p/q), which rounds below zero, but the *perspective* o
 up to the constant f(1), which is added back (only GAN's is not zero).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from divergences import _perspective as perspective
 from divergences._arrays import Array, elementwise, float64, is_torch, namespace, result_dtype, scalar
-from divergences._checks import finite, floating, positive, probabilities, real_array, same_outcomes
-from divergences._numerics import in_blocks, quiet, unit_scale
+from divergences._checks import finite, floating, mass_pair, positive, probabilities, same_outcomes
+from divergences._numerics import in_blocks, quiet
 from divergences.errors import DataError
 
 Elementwise = Callable[[Array], Array]
@@ -38,6 +40,8 @@ class FDivergence:
         f_star_g: v -> f_star(g(v)) in a form that does not overflow before its value does.
         cost: (p, q, d) -> q f̃(p/q) >= 0, inf allowed, per atom; d is p - q, at least as accurate as the subtraction.
         partials: (p, q, d) -> the two partial derivatives of `cost`.
+        tail: where f̃'(inf) = inf, what log-probabilities need beyond the floats: δ -> the logarithm of f̃(u)/u at
+            u = e^δ and its derivative in δ, to rounding for δ > 40 and wherever `cost` overflows; else None.
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
         separates: True when D(p, q) = D(p, p) only at p = q.
@@ -53,6 +57,7 @@ class FDivergence:
     f_star_g: Elementwise
     cost: Callable[[Array, Array, Array], Array]
     partials: Callable[[Array, Array, Array], tuple[Array, Array]]
+    tail: Callable[[Array], tuple[Array, Array]] | None = None
     f_at_one: float = 0.0
     slope_at_one: float = 0.0
     mirror: "Callable[[], FDivergence] | None" = None
@@ -61,7 +66,7 @@ class FDivergence:
     def __repr__(self) -> str:
         return f"<f-divergence {self.name}>"
 
-    def __call__(self, p: Any, q: Any, *, normalize: bool = False) -> Array:
+    def __call__(self, p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> Array:
         """D(p, q) in nats, for probability vectors on the last axis; leading axes broadcast.
 
         Never negative (GAN's minimum is -log 4), exactly the minimum at p = q, inf where that is right. Torch tensors
@@ -70,6 +75,8 @@ class FDivergence:
         Args:
             p, q: arrays or tensors of shape (..., k), summing to one within 1e-6 (1e-5 below float64).
             normalize: divide by the sum instead.
+            log: p and q are log-probabilities, -inf allowed; with `normalize` any logits. Gradients are with
+                respect to them.
 
         Raises:
             DataError: NaN, negative, or shapes that do not match. NotNormalizedError: sums beyond the tolerance.
@@ -79,62 +86,43 @@ class FDivergence:
         0.1438410362258904
         >>> print(dv.kl([0.5, 0.5], [1.0, 0.0]), dv.js([0.5, 0.5], [1.0, 0.0]))
         inf 0.215761554338835
+        >>> print(dv.kl([-1e4, 0.0], [-2e6, 0.0], log=True, normalize=True))
+        0.0
 
         """
-        dtype = result_dtype(real_array(p, "p"), real_array(q, "q"))
-        contributions = self.contributions(p, q, normalize=normalize)
+        p, q, dtype = mass_pair(p, q, normalize=normalize, log=log)
+        contributions = self._contributions(p, q, log=log)
         xp = namespace(contributions)
         return scalar(xp.astype(xp.sum(contributions, axis=-1) + self.f_at_one, dtype))
 
-    def contributions(self, p: Any, q: Any, *, normalize: bool = False) -> Array:
+    def contributions(self, p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> Array:
         """The cost q f̃(p/q) >= 0 of each atom, in float64: where a divergence comes from.
 
         >>> import divergences as dv
         >>> dv.total_variation.contributions([0.5, 0.5, 0.0], [0.5, 0.25, 0.25])
         array([0.   , 0.125, 0.125])
         """
-        p, q = probabilities(p, "p", normalize=normalize), probabilities(q, "q", normalize=normalize)
-        namespace(p, q)
-        same_outcomes(p, q)
-        cost = partial(in_blocks, self._cost)
-        return elementwise(cost, self._gradient, p, q) if is_torch(p) else cost(p, q)
+        p, q, _ = mass_pair(p, q, normalize=normalize, log=log)
+        return self._contributions(p, q, log=log)
 
-    def _cost(self, p: Array, q: Array) -> Array:
-        xp = namespace(p, q)
-        scale = unit_scale(p, q)
-        with quiet():
-            cost = self.cost(p * scale, q * scale, (p - q) * scale) / scale
-        return xp.where(p == q, xp.zeros_like(cost), cost)
+    def _contributions(self, p: Array, q: Array, *, log: bool) -> Array:
+        cost = partial(in_blocks, partial(perspective.log_cost if log else perspective.cost, self))
+        if not is_torch(p):
+            return cost(p, q)
+        return elementwise(cost, partial(perspective.log_gradient if log else perspective.gradient, self), p, q)
 
-    def _slopes(self, p: Array, q: Array) -> tuple[Array, Array]:
-        """The partial derivatives of the cost, homogeneous of degree zero; NaN or anything where p = q = 0."""
-        scale = unit_scale(p, q)
-        with quiet():
-            return self.partials(p * scale, q * scale, (p - q) * scale)
-
-    def gradient(self, p: Any, q: Any) -> tuple[Array, Array]:
+    def gradient(self, p: Any, q: Any, *, log: bool = False) -> tuple[Array, Array]:
         """The gradients of D with respect to p and q that tensors carry: (f̃'(p/q), f̃(u) - u f̃'(u)) per atom.
 
-        One-sided derivatives at zeros; where one is -inf, or where p = q = 0 and it is inf, 0 is returned.
+        One-sided derivatives at zeros; where one is -inf, or where p = q = 0 and it is inf, 0 is returned. With `log`,
+        p and q times these: the gradients with respect to log-probabilities.
 
         >>> import divergences as dv
         >>> dv.kl.gradient([0.5, 0.5], [0.25, 0.75])[0].round(4)
         array([ 0.6931, -0.4055])
         """
-        p, q = probabilities(p, "p"), probabilities(q, "q")
-        same_outcomes(p, q)
-        return self._gradient(p, q)
-
-    def _gradient(self, p: Array, q: Array) -> tuple[Array, Array]:
-        xp = namespace(p, q)
-        zero, one = xp.zeros((), dtype=p.dtype, device=p.device), xp.ones((), dtype=p.dtype, device=p.device)
-        empty = (p == 0) & (q == 0)
-        with quiet():
-            at_zero = (self.cost(one, zero, one), self.cost(zero, one, -one))  # f̃'(inf) and f̃(0)
-        slopes = zip(at_zero, self._slopes(p, q), strict=True)
-        slopes = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in slopes)
-        by_p, by_q = (xp.where(s == -np.inf, zero, s) for s in slopes)
-        return by_p, by_q
+        p, q, _ = mass_pair(p, q, log=log)
+        return (perspective.log_gradient if log else perspective.gradient)(self, p, q)
 
     def generator(self, u: Any) -> Array:
         """f(u) for finite u, its limit at 0 included; inf for u < 0, as convex analysis extends it.
@@ -215,7 +203,7 @@ class FDivergence:
         with quiet():
             return scalar(self.f_star_g(v))
 
-    def optimal_critic(self, p: Any, q: Any) -> Array:
+    def optimal_critic(self, p: Any, q: Any, *, log: bool = False) -> Array:
         """T*(x) = f'(p(x) / q(x)), the critic at which the variational bound is tight; f'(1) where p = q = 0.
 
         Where q > 0 and f' rounds to an end of the domain at which f* is infinite, the nearest number inside.
@@ -224,14 +212,13 @@ class FDivergence:
         >>> dv.kl.optimal_critic([0.5, 0.5], [0.25, 0.75]).round(3)
         array([1.693, 0.595])
         """
-        dtype = result_dtype(real_array(p, "p"), real_array(q, "q"))
-        p, q = probabilities(p, "p"), probabilities(q, "q")
-        same_outcomes(p, q)
+        p, q, dtype = mass_pair(p, q, log=log)
         xp = namespace(p, q)
-        slope = self._slopes(p, q)[0]
-        critic = xp.where((p == 0) & (q == 0), xp.zeros_like(slope), slope) + self.slope_at_one
+        zero = -np.inf if log else 0.0
+        slope = perspective.log_ratio_slope(self, p, q) if log else perspective.slopes(self, p, q)[0]
+        critic = xp.where((p == zero) & (q == zero), xp.zeros_like(slope), slope) + self.slope_at_one
         if self.conjugate(self.high) == np.inf:
-            critic = xp.where(q > 0, self._below_end(critic), critic)
+            critic = xp.where(q > zero, self._below_end(critic), critic)
         return xp.astype(critic, dtype)
 
     def lower_bound(self, t_p: Any, t_q: Any, *, p: Any = None, q: Any = None) -> Array:
@@ -281,10 +268,16 @@ class FDivergence:
             partials=lambda p, q, d: tuple(c * s for s in self.partials(p, q, d)),
             f_at_one=c * self.f_at_one,
             slope_at_one=c * self.slope_at_one,
+            tail=None if self.tail is None else partial(_shifted, self.tail, c),
             mirror=None if self.mirror is None else lambda: c * self.reverse,
         )
 
     __rmul__ = __mul__
+
+
+def _shifted(tail: Callable[[Array], tuple[Array, Array]], factor: float, delta: Array) -> tuple[Array, Array]:
+    logarithm, slope = tail(delta)
+    return logarithm + math.log(factor), slope
 
 
 def _expectation(values: Array, weights: Any, name: str) -> Array:

@@ -56,25 +56,23 @@ def test_sample_based_measures(claim):
     rng = np.random.default_rng(10)
     kinds, repeats, batches = ("MMD²", "W", "JSD"), 40, 10
     covered = dict.fromkeys(kinds, 0)
-    last = {}
+    widths = dict.fromkeys(kinds, 0.0)
     truth = dict(zip(kinds, truths(), strict=True))
     for _ in range(repeats):
         x, y = rng.normal(size=(batches, 400)), monotone(rng.normal(size=(batches, 400)))
         pairs = list(zip(x, y, strict=True))
         intervals = {
-            "MMD²": interval([float(dv.mmd(a[:100], b[:100], Gaussian(1.0))) for a, b in pairs]),
+            "MMD²": interval([float(dv.mmd(a[:150], b[:150], Gaussian(1.0))) for a, b in pairs]),
             "W": interval([float(dv.wasserstein(a, b).cost) for a, b in pairs]),
             "JSD": dv.estimate(x.ravel(), y.ravel(), "js", rng=rng).confidence_interval,
         }
         for kind, (low, high) in intervals.items():
             covered[kind] += low <= truth[kind] <= high
-            last[kind] = (low, high)
+            widths[kind] += (high - low) / repeats / truth[kind]
     for kind in kinds:
         claim.at_most(f"{kind}: 30 less the intervals of 40 that cover it", measured=30 - covered[kind], bound=0)
-        width = last[kind][1] - last[kind][0]
-        claim.at_most(
-            f"{kind}, {truth[kind]:.4f}: width of an interval over it", measured=width / truth[kind], bound=0.6
-        )
+        what = f"{kind}: mean width of an interval over the truth, {truth[kind]:.4f}"
+        claim.at_most(what, measured=widths[kind], bound=0.8)
 
 
 @pytest.mark.claim("A11")
@@ -140,12 +138,12 @@ def test_gradient_goes_inside_the_expectation(claim):
     for name in ("minimax", "nonsaturating", "wasserstein"):
         loss = OBJECTIVES[name].generator_loss
 
-        def each(theta, loss=loss):
+        def each(theta, loss=loss) -> torch.Tensor:
             scores = critic(judge, net(theta, z[None, :, None]))[0]
             return loss(torch.zeros_like(scores), scores)
 
         expectation = lambda theta, each=each: weights @ each(theta)
-        inside = torch.autograd.functional.jacobian(each, theta)[:, 0]  # one gradient per z
+        inside = torch.autograd.functional.jacobian(each, theta).reshape(len(z), -1)  # one gradient per z
         mean = (weights @ inside).numpy()
         steps = 1e-6 * torch.eye(net.size, dtype=torch.float64)
         outside = [float(expectation(theta + s) - expectation(theta - s)) / 2e-6 for s in steps]
@@ -181,16 +179,18 @@ def test_discrete_outputs_stop_backpropagation(claim):
     claim.at_most("softmax: 1e-6 over its gradient", measured=1e-6 / norms["softmax"], bound=1e-3)
 
 
-def parzen_gap(dimension, rng, train=2000, test=2000):
+def parzen_gap(dimension, rng, train=2000, test=1000):
     """Nats by which the best Parzen window falls short of the true mean log-density of held-out points."""
     x, y = rng.normal(size=(train, dimension)), rng.normal(size=(test, dimension))
     square = cdist(y, x, "sqeuclidean") / 2
+    truth = np.mean(np.sum(norm.logpdf(y), axis=1))
 
     def shortfall(log_width):
         log_kernel = -square * np.exp(-2 * log_width) - dimension * (log_width + log(2 * pi) / 2)
-        return norm.logpdf(y).sum(1).mean() - np.mean(logsumexp(log_kernel, axis=1) - log(train))
+        return truth - np.mean(np.asarray(logsumexp(log_kernel, axis=1))) + log(train)
 
-    return minimize_scalar(shortfall, bounds=(-2.5, 1.0), method="bounded", options={"xatol": 1e-2}).fun
+    best = minimize_scalar(shortfall, bounds=(-2.5, 1.0), method="bounded", options={"xatol": 1e-2})
+    return best.fun  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.claim("A17")
@@ -198,7 +198,7 @@ def test_likelihood_from_samples(claim):
     """Held-out likelihood from Parzen windows on 2,000 samples of N(0, I_d) is too low by nats that grow with d."""
     claim.source("S")
     rng = np.random.default_rng(17)
-    # Means over 15 seeds, and at least five times their spread (0.002, 0.010, 0.03, 0.05).
+    # Means over 15 seeds, and at least four times their spread (0.003, 0.013, 0.04, 0.07).
     measured = {1: (0.002, 0.02), 5: (0.09, 0.06), 20: (1.64, 0.2), 50: (7.07, 0.3)}
     for dimension, (expected, tolerance) in measured.items():
         gap = parzen_gap(dimension, rng)

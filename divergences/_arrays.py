@@ -72,14 +72,19 @@ def scalar(array: Array) -> Array:
 
 def elementwise(f: Callable[..., Array], slopes: Callable[..., Sequence[Array]], p: Array, q: Array) -> Array:
     """f(p, q) for tensors, elementwise, with the partial derivatives `slopes(p, q)`: no autograd through `where`."""
-    return _elementwise().apply(f, slopes, p, q)
+    return _with_slopes(False).apply(f, slopes, p, q)
+
+
+def row_sums(f: Callable[..., Array], slopes: Callable[..., Sequence[Array]], p: Array, q: Array) -> Array:
+    """f(p, q) for tensors, a sum over the last axis of terms with the partial derivatives `slopes(p, q)`."""
+    return _with_slopes(True).apply(f, slopes, p, q)
 
 
 @cache
-def _elementwise() -> Any:
+def _with_slopes(summed: bool) -> Any:
     import torch
 
-    class Elementwise(torch.autograd.Function):
+    class WithSlopes(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, f: Any, slopes: Any, p: Any, q: Any) -> Any:
             ctx.slopes = slopes
@@ -90,15 +95,16 @@ def _elementwise() -> Any:
         def backward(ctx: Any, *upstream: Any) -> Any:
             sides = ctx.saved_tensors
             pairs = zip(ctx.slopes(*sides), sides, strict=True)
+            asked = upstream[0].unsqueeze(-1) if summed else upstream[0]
             # Atoms that nothing asks about (upstream 0) stay out, even where the slope is infinite.
-            ignored = upstream[0] == 0
+            ignored = asked == 0
             return (
                 None,
                 None,
-                *((slope * upstream[0]).masked_fill(ignored, 0).sum_to_size(side.shape) for slope, side in pairs),
+                *((slope * asked).masked_fill(ignored, 0).sum_to_size(side.shape) for slope, side in pairs),
             )
 
-    return Elementwise
+    return WithSlopes
 
 
 def with_gradients(value: float, inputs: Sequence[Array], gradients: Sequence[np.ndarray | None]) -> Array:

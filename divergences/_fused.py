@@ -1,22 +1,68 @@
 """From large NumPy arrays to the compiled row sums of `_kernels.py`: blocks, broadcasting, threads."""
 
+from __future__ import annotations
+
 import math
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences._arrays import Array
+from divergences import _perspective as perspective
+from divergences._arrays import Array, is_torch, namespace, row_sums
+from divergences._checks import mass_pair, real_array
 from divergences._parallel import run_blocks
+
+if TYPE_CHECKING:
+    from divergences.f_divergence import FDivergence
 
 LARGE = 1 << 17  # atoms; below it, loading the compiled code takes longer than it saves
 BLOCK = 1 << 16  # atoms a thread takes at once: two such blocks fit the second-level cache
 
 
-def large(p: Array, q: Array) -> bool:
-    """Whether a pair of NumPy arrays that broadcast is worth a compiled pass."""
-    if not (isinstance(p, np.ndarray) and isinstance(q, np.ndarray)):
+def total_cost(d: FDivergence, p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> tuple[Array, Any]:
+    """Σ cost over the last axis in float64, and the dtype to answer in; large arrays by the kernel of `d`.
+
+    The kernel checks as it adds: where it finds nothing wrong, one pass over the memory is all there is.
+    """
+    if d.fused is not None and not (normalize or log):
+        masses = real_array(p, "p"), real_array(q, "q")
+        if _large(*masses) and all(m.dtype == np.float64 for m in masses):
+            value = d.fused(*masses)
+            if not np.isnan(value).any():
+                return value, np.dtype(np.float64)
+    p, q, dtype = mass_pair(p, q, normalize=normalize, log=log)
+    if d.fused is None or log or not _large(p, q):
+        return namespace(p).sum(perspective.contributions(d, p, q, log=log), axis=-1), dtype
+    if is_torch(p):
+        return row_sums(partial(_by_rows_of_tensors, d), partial(perspective.gradient, d), p, q), dtype
+    return _by_rows(d, p, q), dtype
+
+
+def _large(p: Array, q: Array) -> bool:
+    """Whether two arrays or tensors in main memory fit each other and are worth a compiled pass."""
+    if str(p.device) != "cpu" or not (p.ndim and q.ndim and p.shape[-1] == q.shape[-1] > 0):
         return False
-    return math.prod(np.broadcast_shapes(p.shape, q.shape)) >= LARGE
+    try:
+        return math.prod(np.broadcast_shapes(tuple(p.shape), tuple(q.shape))) >= LARGE
+    except ValueError:
+        return False
+
+
+def _by_rows(d: FDivergence, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The kernel's sums of checked masses, the general path's where it gives none."""
+    assert d.fused is not None  # noqa: S101
+    value = np.asarray(d.fused(p, q))
+    rest = np.isnan(value)
+    if rest.any():
+        shape = (*value.shape, p.shape[-1])
+        p, q = np.broadcast_to(p, shape)[rest], np.broadcast_to(q, shape)[rest]
+        value[rest] = perspective.contributions(d, p, q).sum(-1)
+    return value
+
+
+def _by_rows_of_tensors(d: FDivergence, p: Array, q: Array) -> Array:
+    return p.new_tensor(_by_rows(d, p.detach().numpy(), q.detach().numpy()))
 
 
 def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -> np.ndarray:

@@ -6,12 +6,13 @@ ratio itself is of no use (far apart, or the cost overflows before it is scaled 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from divergences._arrays import Array, namespace
-from divergences._numerics import exp_of_sum, quiet, two_difference, unit_scale
+from divergences._arrays import Array, elementwise, is_torch, namespace
+from divergences._numerics import exp_of_sum, in_blocks, quiet, two_difference, unit_scale
 from divergences.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 FAR = 40.0  # beyond it e**-δ is below the rounding of whatever it is added to
 LAST = 700.0  # the largest δ at which e**-δ has all its digits
+
+
+def contributions(divergence: FDivergence, p: Array, q: Array, *, log: bool = False) -> Array:
+    """The cost of each atom, by blocks; tensors carry gradients."""
+    terms = partial(in_blocks, partial(log_cost if log else cost, divergence))
+    if not is_torch(p):
+        return terms(p, q)
+    return elementwise(terms, partial(log_gradient if log else gradient, divergence), p, q)
 
 
 def cost(divergence: FDivergence, p: Array, q: Array) -> Array:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from divergences import _perspective as perspective
-from divergences._arrays import Array, elementwise, float64, is_torch, namespace, result_dtype, scalar
+from divergences._arrays import Array, float64, namespace, result_dtype, scalar
 from divergences._checks import finite, floating, mass_pair, positive, probabilities, same_outcomes
-from divergences._numerics import in_blocks, quiet
+from divergences._fused import total_cost
+from divergences._numerics import quiet
 from divergences.errors import DataError
 
 Elementwise = Callable[[Array], Array]
@@ -42,6 +43,7 @@ class FDivergence:
         partials: (p, q, d) -> the two partial derivatives of `cost`.
         tail: where f̃'(inf) = inf, what log-probabilities need beyond the floats: δ -> the logarithm of f̃(u)/u at
             u = e^δ and its derivative in δ, to rounding for δ > 40 and wherever `cost` overflows; else None.
+        fused: Σ cost of large arrays by a compiled kernel, NaN for rows that need `cost`; see `_fused.row_costs`.
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
         separates: True when D(p, q) = D(p, p) only at p = q.
@@ -58,6 +60,7 @@ class FDivergence:
     cost: Callable[[Array, Array, Array], Array]
     partials: Callable[[Array, Array, Array], tuple[Array, Array]]
     tail: Callable[[Array], tuple[Array, Array]] | None = None
+    fused: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     f_at_one: float = 0.0
     slope_at_one: float = 0.0
     mirror: "Callable[[], FDivergence] | None" = None
@@ -90,10 +93,8 @@ class FDivergence:
         0.0
 
         """
-        p, q, dtype = mass_pair(p, q, normalize=normalize, log=log)
-        contributions = self._contributions(p, q, log=log)
-        xp = namespace(contributions)
-        return scalar(xp.astype(xp.sum(contributions, axis=-1) + self.f_at_one, dtype))
+        cost, dtype = total_cost(self, p, q, normalize=normalize, log=log)
+        return scalar(namespace(cost).astype(cost + self.f_at_one, dtype))
 
     def contributions(self, p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> Array:
         """The cost q f̃(p/q) >= 0 of each atom, in float64: where a divergence comes from.
@@ -103,13 +104,7 @@ class FDivergence:
         array([0.   , 0.125, 0.125])
         """
         p, q, _ = mass_pair(p, q, normalize=normalize, log=log)
-        return self._contributions(p, q, log=log)
-
-    def _contributions(self, p: Array, q: Array, *, log: bool) -> Array:
-        cost = partial(in_blocks, partial(perspective.log_cost if log else perspective.cost, self))
-        if not is_torch(p):
-            return cost(p, q)
-        return elementwise(cost, partial(perspective.log_gradient if log else perspective.gradient, self), p, q)
+        return perspective.contributions(self, p, q, log=log)
 
     def gradient(self, p: Any, q: Any, *, log: bool = False) -> tuple[Array, Array]:
         """The gradients of D with respect to p and q that tensors carry: (f̃'(p/q), f̃(u) - u f̃'(u)) per atom.
@@ -269,6 +264,7 @@ class FDivergence:
             f_at_one=c * self.f_at_one,
             slope_at_one=c * self.slope_at_one,
             tail=None if self.tail is None else partial(_shifted, self.tail, c),
+            fused=None if self.fused is None else partial(_scaled, self.fused, c),
             mirror=None if self.mirror is None else lambda: c * self.reverse,
         )
 
@@ -278,6 +274,10 @@ class FDivergence:
 def _shifted(tail: Callable[[Array], tuple[Array, Array]], factor: float, delta: Array) -> tuple[Array, Array]:
     logarithm, slope = tail(delta)
     return logarithm + math.log(factor), slope
+
+
+def _scaled(fused: Callable[..., np.ndarray], factor: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    return factor * fused(p, q)
 
 
 def _expectation(values: Array, weights: Any, name: str) -> Array:

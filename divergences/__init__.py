@@ -35,12 +35,14 @@ from divergences.optimal_transport import (
 )
 from divergences.samples import (
     Comparison,
+    MMDTest,
     compare,
     energy_distance,
     estimate,
     frechet_distance,
     gaussian_wasserstein,
     mmd,
+    mmd_test,
 )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "FileFormatError",
     "Interval",
     "LinearProgram",
+    "MMDTest",
     "NotNormalizedError",
     "Sinkhorn",
     "Table",
@@ -71,6 +74,7 @@ __all__ = [
     "kantorovich_rubinstein",
     "kl",
     "mmd",
+    "mmd_test",
     "neyman",
     "pearson",
     "read_table",

@@ -4,6 +4,7 @@ from divergences.samples.comparison import ColumnComparison, Comparison, JointCo
 from divergences.samples.energy import energy_distance
 from divergences.samples.estimation import estimate
 from divergences.samples.frechet import frechet_distance, gaussian_wasserstein
+from divergences.samples.kernel_test import MMDTest, mmd_test
 from divergences.samples.kernels import Gaussian, mmd
 from divergences.samples.tables import compare
 
@@ -12,10 +13,12 @@ __all__ = [
     "Comparison",
     "Gaussian",
     "JointComparison",
+    "MMDTest",
     "compare",
     "energy_distance",
     "estimate",
     "frechet_distance",
     "gaussian_wasserstein",
     "mmd",
+    "mmd_test",
 ]

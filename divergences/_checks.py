@@ -13,6 +13,7 @@ import numpy as np
 
 from divergences._arrays import Array, float64, is_torch, namespace, result_dtype
 from divergences._numerics import quiet
+from divergences._rows import BLOCK, divide_rows, row_totals
 from divergences.errors import DataError, NotNormalizedError
 
 NAN_POLICIES = ("raise", "omit")
@@ -118,13 +119,22 @@ def floating(value: Any, name: str) -> Array:
 
 def masses(value: Any, name: str) -> Array:
     """Finite, nonnegative masses in float64, any shape with a last axis of at least one outcome."""
-    array = real_array(value, name)
+    return _masses_and_totals(real_array(value, name), name)[0]
+
+
+def _masses_and_totals(array: Array, name: str) -> tuple[Array, Array]:
     if array.ndim == 0 or array.shape[-1] == 0:
         raise DataError(f"{name} must have at least one outcome on its last axis; got shape {tuple(array.shape)}.")
-    array = finite(float64(array), name)
+    array = float64(array)
+    if not is_torch(array) and array.size > BLOCK:
+        totals, sound = row_totals(array)
+        if sound:
+            return array, totals
+    array = finite(array, name)
     if bool((array < 0).any()):
         raise DataError(f"{name} must not be negative; got a minimum of {array.min().item():g}.")
-    return array
+    with quiet():
+        return array, namespace(array).sum(array, axis=-1, keepdims=True)
 
 
 def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
@@ -135,17 +145,15 @@ def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
     `NotNormalizedError`, unless `normalize` divides: then the division is part of the function, and gradients see it.
     """
     given = real_array(value, name)
-    array = masses(given, name)
+    array, total = _masses_and_totals(given, name)
     xp = namespace(array)
     if normalize:
         largest = xp.max(array, axis=-1, keepdims=True)
         if bool((largest == 0).any()):
             raise NotNormalizedError(f"{name} must have a positive sum to be normalised; got 0.")
         # Division in two steps: sums that overflow or are subnormal stay exact to rounding.
-        array = array / (largest.detach() if is_torch(largest) else largest)
-        return array / xp.sum(array, axis=-1, keepdims=True)
-    with quiet():
-        total = xp.sum(array, axis=-1, keepdims=True)
+        array = _divided(array, largest.detach() if is_torch(largest) else largest)
+        return _divided(array, xp.sum(array, axis=-1, keepdims=True))
     narrow = given.dtype.itemsize < 8 and xp.isdtype(given.dtype, "real floating")
     tolerance = max(1e-5, float(xp.finfo(given.dtype).eps)) if narrow else 1e-6
     excess = xp.abs(total - 1)
@@ -156,8 +164,14 @@ def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
             "Pass normalize=True if these are weights."
         )
     rounding = array.shape[-1] * np.finfo(np.float64).eps
+    if bool(xp.all(excess <= rounding)):
+        return array
     divisor = xp.where(excess <= rounding, xp.ones_like(total), total)
-    return array / (divisor.detach() if is_torch(divisor) else divisor)
+    return _divided(array, divisor.detach() if is_torch(divisor) else divisor)
+
+
+def _divided(array: Array, divisor: Array) -> Array:
+    return array / divisor if is_torch(array) or array.size <= BLOCK else divide_rows(array, divisor)
 
 
 def log_probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:

@@ -42,6 +42,17 @@ def positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool = True
     return number
 
 
+def real_number(value: Any, name: str) -> float:
+    """A finite real number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool | np.bool_) or not math.isfinite(number):
+        raise DataError(f"{name} must be a finite number; got {value!r}.")
+    return number
+
+
 def count(value: Any, name: str, *, minimum: int = 1) -> int:
     """A whole number of at least `minimum`."""
     try:

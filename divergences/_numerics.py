@@ -114,6 +114,30 @@ def xlogx(x: Array) -> Array:
     return xp.where(x == 0, xp.zeros_like(x), x * xp.log(xp.where(x == 0, xp.ones_like(x), x)))
 
 
+def log_one_minus_exp(t: Array) -> Array:
+    """log(1 - e^t) for t <= 0, accurate at both ends."""
+    xp = namespace(t)
+    return xp.log(-xp.expm1(t))
+
+
+def mirrored_above_one(f: Callable[[Array], Array], mirrored: Callable[[Array], Array], u: Array) -> Array:
+    """f(u) as u * mirrored(1/u) where u > 1, for f(u) = u mirrored(1/u): large terms would cancel or overflow there."""
+    xp = namespace(u)
+    large = u > 1
+    s = xp.where(large, 1 / xp.where(large, u, xp.ones_like(u)), u)
+    return xp.where(large, u * mirrored(s), f(s))
+
+
+def exact_product(c: float, x: Array) -> tuple[Array, Array]:
+    """c x rounded, and what rounding took, exactly (Dekker)."""
+    mantissa, exponent = math.frexp(c)
+    head = math.ldexp(math.trunc(mantissa * 2**26) / 2**26, exponent)
+    shifted = x * 134217729.0  # 2**27 + 1 splits the digits in halves
+    high = shifted - (shifted - x)
+    low, product = x - high, c * x
+    return product, ((head * high - product) + head * low + (c - head) * high) + (c - head) * low
+
+
 def log_omega(z: Array) -> Array:
     """Log of the Wright omega function: the y with y + exp(y) = z, by Newton's method from above.
 

@@ -1,4 +1,4 @@
-r"""The catalogue: one literal per f-divergence, in nats, with r = p/q.
+r"""The catalogue: one literal per f-divergence, in nats, with r = p/q; those with a parameter come from `families.py`.
 
 | name | D(p, q) | f(u) | f*(t), t in | T* |
 |---|---|---|---|---|
@@ -10,22 +10,26 @@ r"""The catalogue: one literal per f-divergence, in nats, with r = p/q.
 | neyman | Σ (p-q)²/p | (1-u)²/u | 2 - 2√(1-t), t <= 1 | 1 - 1/r² |
 | squared_hellinger | Σ (√p-√q)² | (√u-1)² | t/(1-t), t < 1 | 1 - 1/√r |
 | jeffreys | Σ (p-q) log(p/q) | (u-1) log u | 1/ω - log ω - 1, ω = W(e^(1-t)), R | log r + 1 - 1/r |
+| le_cam | ½ Σ (p-q)²/(p+q) | (u-1)²/(2(u+1)) | 2 - t - 2√(1-2t) for t >= -3/2, -½ below, t <= ½ | ½ - 2/(1+r)² |
 | gan | 2 JS(p, q) - log 4 | u log u - (u+1) log(u+1) | -log(1 - e^t), t < 0 | log(r/(1+r)) |
 | weighted_js(w) | w KL(p‖m) + (1-w) KL(q‖m), m = wp + (1-w)q | wu log u - (1-w+wu) log(1-w+wu) | (1-w) log((1-w)/(1-w e^(t/w))), t < -w log w | w log(r/(1-w+wr)) |
+| alpha(a) | (Σ p^a q^(1-a) - 1)/(a(a-1)) | (u^a - au + a - 1)/(a(a-1)) | (x^a - 1)/a, x = (1+(a-1)t)^(1/(a-1)) | (r^(a-1) - 1)/(a-1) |
+| hockey_stick(γ) | Σ max(p - γq, 0) | max(u-γ, 0) | max(γt, 0), t <= 1 | 1 where r > γ, else 0 |
 
 Source: lecture part B, corrected; Nowozin, Cseke & Tomioka (2016), tables 1, 2 and 6. f-GAN's "JS" is `2 * js`.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from math import log
 from types import MappingProxyType
 from typing import Any
 
-from divergences._arrays import Array, namespace, result_dtype, scalar
-from divergences._checks import positive, real_array
-from divergences._numerics import kl_cost, log_omega, log_ratio, softplus, xlogx
-from divergences.errors import DataError
-from divergences.f_divergence import Elementwise, FDivergence
+from divergences._arrays import Array, namespace, scalar
+from divergences._fused import row_costs, total_cost
+from divergences._numerics import kl_cost, log_omega, log_one_minus_exp, log_ratio, mirrored_above_one, softplus, xlogx
+from divergences.f_divergence import FDivergence
+from divergences.families import alpha, hockey_stick, weighted_js
 
 LOG2 = log(2.0)
 
@@ -46,25 +50,16 @@ def _log1p(x: Array) -> Array:
     return namespace(x).log1p(x)
 
 
+def _tanh(x: Array) -> Array:
+    return namespace(x).tanh(x)
+
+
 def _sign(x: Array) -> Array:
     return namespace(x).sign(x)
 
 
-def _log_one_minus_exp(t: Array) -> Array:
-    """log(1 - e^t) for t <= 0, accurate at both ends."""
-    return _log(-namespace(t).expm1(t))
-
-
 def _identity(v: Array) -> Array:
     return v
-
-
-def _mirrored_above_one(f: Elementwise, mirrored: Elementwise, u: Array) -> Array:
-    """f(u) as u * mirrored(1/u) where u > 1, for f(u) = u mirrored(1/u): large terms would cancel or overflow there."""
-    xp = namespace(u)
-    large = u > 1
-    s = xp.where(large, 1 / xp.where(large, u, xp.ones_like(u)), u)
-    return xp.where(large, u * mirrored(s), f(s))
 
 
 kl = FDivergence(
@@ -77,6 +72,7 @@ kl = FDivergence(
     cost=kl_cost,
     partials=lambda p, q, d: (log_ratio(p, q, d), -d / q),
     tail=lambda delta: (_log(delta - 1), 1 / (delta - 1)),
+    fused=partial(row_costs, "kl"),
     slope_at_one=1.0,
     mirror=lambda: reverse_kl,
 )
@@ -91,6 +87,7 @@ reverse_kl = FDivergence(
     f_star_g=lambda v: v - 1,
     cost=lambda p, q, d: kl_cost(q, p, -d),
     partials=lambda p, q, d: (d / p, log_ratio(q, p, -d)),
+    fused=lambda p, q: row_costs("kl", q, p),
     slope_at_one=-1.0,
     mirror=lambda: kl,
 )
@@ -105,6 +102,7 @@ total_variation = FDivergence(
     f_star_g=lambda v: namespace(v).tanh(v) / 2,
     cost=lambda p, q, d: abs(d) / 2,
     partials=lambda p, q, d: (_sign(d) / 2, _sign(-d) / 2),
+    fused=partial(row_costs, "total_variation"),
 )
 
 pearson = FDivergence(
@@ -117,6 +115,7 @@ pearson = FDivergence(
     cost=lambda p, q, d: (d / _sqrt(q)) ** 2,  # neither the square nor the ratio alone leaves the floats
     partials=lambda p, q, d: (2 * (d / q), -d / q * (1 + p / q)),
     tail=lambda delta: (delta, namespace(delta).ones_like(delta)),
+    fused=partial(row_costs, "pearson"),
     mirror=lambda: neyman,
 )
 
@@ -137,6 +136,7 @@ neyman = FDivergence(
     f_star_g=lambda v: 2 - 2 * _exp(-v / 2),
     cost=lambda p, q, d: (d / _sqrt(p)) ** 2,
     partials=lambda p, q, d: (d / p * (1 + q / p), 2 * (-d / p)),
+    fused=lambda p, q: row_costs("pearson", q, p),
     mirror=lambda: pearson,
 )
 
@@ -150,6 +150,7 @@ squared_hellinger = FDivergence(
     f_star_g=lambda v: namespace(v).expm1(v),
     cost=lambda p, q, d: (d / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
     partials=lambda p, q, d: tuple(e / (_sqrt(p) + _sqrt(q)) / _sqrt(a) for a, e in ((p, d), (q, -d))),
+    fused=partial(row_costs, "squared_hellinger"),
 )
 
 
@@ -169,6 +170,7 @@ jeffreys = FDivergence(
     cost=lambda p, q, d: d * log_ratio(p, q, d),
     partials=lambda p, q, d: (log_ratio(p, q, d) + d / p, log_ratio(q, p, -d) - d / q),
     tail=lambda delta: (_log(delta), 1 / delta),
+    fused=partial(row_costs, "jeffreys"),
 )
 
 
@@ -180,14 +182,15 @@ def _jeffreys_conjugate(t: Array) -> Array:
 
 js = FDivergence(
     name="js",
-    f=lambda u: _mirrored_above_one(_js_generator, _js_generator, u),
+    f=lambda u: mirrored_above_one(_js_generator, _js_generator, u),
     f_prime=lambda u: (LOG2 - _log1p(1 / u)) / 2,
-    f_star=lambda t: -(LOG2 + _log_one_minus_exp(2 * t - LOG2)) / 2,
+    f_star=lambda t: -(LOG2 + log_one_minus_exp(2 * t - LOG2)) / 2,
     high=LOG2 / 2,
     g=lambda v: (LOG2 - softplus(-v)) / 2,
     f_star_g=lambda v: (softplus(v) - LOG2) / 2,
     cost=lambda p, q, d: _js_cost(p, q, d),
     partials=lambda p, q, d: tuple(log_ratio(a, p / 2 + q / 2, e / 2) / 2 for a, e in ((p, d), (q, -d))),
+    fused=partial(row_costs, "weighted_js"),
 )
 
 
@@ -200,62 +203,46 @@ def _js_cost(p: Array, q: Array, d: Array) -> Array:
     return (kl_cost(p, middle, d / 2) + kl_cost(q, middle, -d / 2)) / 2
 
 
+le_cam = FDivergence(
+    name="le_cam",
+    f=lambda u: (u - 1) * ((u - 1) / (u + 1)) / 2,
+    f_prime=lambda u: 0.5 - 2 / (u + 1) ** 2,
+    f_star=lambda t: _le_cam_conjugate(t),
+    high=0.5,
+    # At the score v = log u both are polynomials in h = (u - 1)/(u + 1) = tanh(v/2).
+    g=lambda v: _tanh(v / 2) * (2 - _tanh(v / 2)) / 2,
+    f_star_g=lambda v: _tanh(v / 2) * (2 + _tanh(v / 2)) / 2,
+    cost=lambda p, q, d: (d / _sqrt(p + q)) ** 2 / 2,
+    partials=lambda p, q, d: tuple(e / (p + q) * (1 + 2 * b / (p + q)) / 2 for b, e in ((q, d), (p, -d))),
+    fused=partial(row_costs, "le_cam"),
+)
+
+
+def _le_cam_conjugate(t: Array) -> Array:
+    """(1-s)(3-s)/2 with s = √(1-2t); constant below t = -3/2, where the supremum is reached at u = 0."""
+    t = namespace(t).clip(t, min=-1.5)
+    s = _sqrt(1 - 2 * t)
+    return t * (3 - s) / (1 + s)
+
+
 def _gan_generator(u: Array) -> Array:
     return xlogx(u) - (u + 1) * _log1p(u)
 
 
 gan_value = FDivergence(
     name="gan",
-    f=lambda u: _mirrored_above_one(_gan_generator, _gan_generator, u),
+    f=lambda u: mirrored_above_one(_gan_generator, _gan_generator, u),
     f_prime=lambda u: -_log1p(1 / u),
-    f_star=lambda t: -_log_one_minus_exp(t),
+    f_star=lambda t: -log_one_minus_exp(t),
     high=0.0,
     g=lambda v: -softplus(-v),
     f_star_g=softplus,
     cost=lambda p, q, d: 2 * _js_cost(p, q, d),
     partials=lambda p, q, d: tuple(2 * s for s in js.partials(p, q, d)),
+    fused=lambda p, q: 2 * row_costs("weighted_js", p, q),
     f_at_one=-2 * LOG2,
     slope_at_one=-LOG2,
 )
-
-
-def weighted_js(weight: float) -> FDivergence:
-    """w KL(p‖m) + (1-w) KL(q‖m) with m = wp + (1-w)q, for a weight w in (0, 1); w = ½ is `js`.
-
-    Raises DataError for a weight outside (0, 1). Source: Lin (1991); lecture row B12.
-
-    >>> print(weighted_js(0.3)([0.5, 0.5], [1.0, 0.0]))
-    0.214764933638007
-    """
-    w = positive(weight, "weight")
-    if w >= 1:
-        raise DataError(
-            f"weight must be strictly between 0 and 1; got {weight!r}. The limits are 0 and 0: scale by 1/w."
-        )
-
-    def cost(p: Array, q: Array, d: Array) -> Array:
-        m = w * p + (1 - w) * q
-        return w * kl_cost(p, m, (1 - w) * d) + (1 - w) * kl_cost(q, m, -w * d)
-
-    def partials(p: Array, q: Array, d: Array) -> tuple[Array, Array]:
-        m = w * p + (1 - w) * q
-        return w * log_ratio(p, m, (1 - w) * d), (1 - w) * log_ratio(q, m, -w * d)
-
-    def part(w: float) -> Elementwise:
-        return lambda u: w * xlogx(u) - xlogx(1 - w + w * u)
-
-    return FDivergence(
-        name=f"weighted_js({w:g})",
-        f=lambda u: _mirrored_above_one(part(w), part(1 - w), u),
-        f_prime=lambda u: -w * _log((1 - w) / u + w),
-        f_star=lambda t: (1 - w) * (log(1 - w) - _log_one_minus_exp(t / w + log(w))),
-        high=-w * log(w),
-        g=lambda v: -w * log(w) - w * softplus(-v),
-        f_star_g=lambda v: (1 - w) * (log(1 - w) + softplus(v)),
-        cost=cost,
-        partials=partials,
-        mirror=lambda: weighted_js(1 - w),
-    )
 
 
 CATALOGUE: Mapping[str, FDivergence] = MappingProxyType(
@@ -268,8 +255,11 @@ CATALOGUE: Mapping[str, FDivergence] = MappingProxyType(
         "neyman": neyman,
         "squared_hellinger": squared_hellinger,
         "jeffreys": jeffreys,
+        "le_cam": le_cam,
         "gan": gan_value,
         "weighted_js": weighted_js(0.3),
+        "alpha": alpha(0.5),
+        "hockey_stick": hockey_stick(2.0),
     }
 )
 
@@ -282,10 +272,8 @@ def js_distance(p: Any, q: Any, *, normalize: bool = False, log: bool = False) -
     >>> print(js_distance([1.0, 0.0], [0.5, 0.5]))
     0.464501404
     """
-    contributions = js.contributions(p, q, normalize=normalize, log=log)
-    xp = namespace(contributions)
-    value = xp.sum(contributions, axis=-1)  # the root is taken before a narrow dtype can underflow
+    value, dtype = total_cost(js, p, q, normalize=normalize, log=log)  # in float64: a narrow dtype can underflow
+    xp = namespace(value)
     zero = value == 0
     root = xp.where(zero, value, _sqrt(xp.where(zero, xp.ones_like(value), value)))
-    root = xp.astype(root, result_dtype(real_array(p, "p"), real_array(q, "q")))
-    return scalar(root)
+    return scalar(xp.astype(root, dtype))

@@ -11,13 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import divergences as dv
-from tests import mp_oracle
+from tests import entries, mp_oracle
 from tests.laws import f_divergence_laws as laws
 from tests.strategies import channels, coarse, pmf_pairs, pmfs, ratios, scores, simplex_grid
 
-EVERY = pytest.mark.parametrize("d", dv.CATALOGUE.values(), ids=list(dv.CATALOGUE))
-NAMED = pytest.mark.parametrize(("name", "d"), dv.CATALOGUE.items(), ids=list(dv.CATALOGUE))
+EVERY = pytest.mark.parametrize("d", entries.EVERY.values(), ids=list(entries.EVERY))
+NAMED = pytest.mark.parametrize(("name", "d"), entries.NAMED.items(), ids=list(entries.NAMED))
 
 
 @EVERY
@@ -235,7 +234,8 @@ def test_torch_equals_numpy(d, pair):
 def test_gradient_matches_finite_differences(d, pair):
     """Inside the simplex, autograd equals central differences of the cost."""
     p, q = ((x + 0.1) / (x + 0.1).sum() for x in pair)
-    if d is dv.total_variation and np.abs(p - q).min() < 1e-3:
+    kink = entries.KINKS.get(d.name)
+    if kink is not None and np.abs(p - kink * q).min() < 1e-3:
         return  # at the kink there is no derivative to compare with
     assert laws.gradient_gap(d, p, q) <= 1e-5
 
@@ -271,4 +271,4 @@ def test_gradient_through_softmax(d):
         assert torch.isfinite(gradient).all()
         shifted = logits.detach() + torch.tensor([0.0, 1e-6, 0.0])
         slope = (d(torch.softmax(shifted, 0), q) - value.detach()) / 1e-6
-        assert float(gradient[1]) == pytest.approx(float(slope), rel=1e-4, abs=1e-5)
+        assert float(gradient[1]) == pytest.approx(float(slope), rel=1e-4, abs=1e-5 + 1e-9 * float(value.detach()))

@@ -5,16 +5,8 @@ import pytest
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from divergences.optimal_transport import (
-    EXACT_SOLVERS,
-    Exact,
-    LinearProgram,
-    Sinkhorn,
-    constraints,
-    kantorovich_rubinstein,
-    transport,
-    wasserstein,
-)
+import divergences as dv
+from divergences.optimal_transport import EXACT_SOLVERS, constraints
 from tests.oracles import exact_costs, plan_cost, polytope_vertices, transport_optimum
 
 POSITIONS = np.arange(1.0, 5.0)
@@ -41,13 +33,13 @@ def test_piles_of_earth(claim):
     claim.source("I", "S")
     for solver in EXACT_SOLVERS:
         name = type(solver).__name__
-        result = wasserstein(POSITIONS, POSITIONS, a=P, b=Q, solver=solver)
+        result = dv.wasserstein(POSITIONS, POSITIONS, a=P, b=Q, solver=solver)
         assert result.solver == name
         claim.check(f"{name}: cost", expected=5, measured=result.cost, tolerance=1e-12)
         claim.check(f"{name}: lower end", expected=5, measured=result.lower, tolerance=1e-12)
-        normalised = wasserstein(POSITIONS, POSITIONS, a=P / 10, b=Q / 10, solver=solver)
+        normalised = dv.wasserstein(POSITIONS, POSITIONS, a=P / 10, b=Q / 10, solver=solver)
         claim.check(f"{name}: normalised", expected=0.5, measured=normalised.cost, tolerance=1e-12)
-    entropic = wasserstein(POSITIONS, POSITIONS, a=P, b=Q, solver=Sinkhorn(gap=1e-3))
+    entropic = dv.wasserstein(POSITIONS, POSITIONS, a=P, b=Q, solver=dv.Sinkhorn(gap=1e-3))
     claim.check("Sinkhorn, bracket of width 1e-3", expected=5, measured=entropic.cost, tolerance=1e-3)
     claim.at_most("Sinkhorn: lower end", measured=entropic.lower, bound=5)
     claim.check("Σ|δ|", expected=5, measured=np.abs(np.cumsum(P - Q)).sum())
@@ -68,6 +60,35 @@ def test_piles_of_earth(claim):
     claim.check("optimal vertex plans", expected=2, measured=costs.count(min(costs)))
 
 
+def carried(plan):
+    """What a plan carries from piles up to i to piles beyond i, less what comes back, for every i."""
+    n = len(plan)
+    return [plan[: i + 1, i + 1 :].sum() - plan[i + 1 :, : i + 1].sum() for i in range(n)]
+
+
+@pytest.mark.claim("C2")
+def test_recursion_of_the_differences(claim):
+    """δ_i = δ_{i−1} + P_i − Q_i is what each cut carries; the printed δ_{i+1} = δ_i + P_i − Q_i comes one pile late."""
+    claim.source("S")
+    correct = [0.0]
+    for i in range(4):
+        correct.append(correct[i] + P[i] - Q[i])
+    # As printed, for piles counted from one: P_0 = Q_0 = 0 moves every difference by one place.
+    printed = [0.0]
+    for i in range(4):
+        printed.append(printed[i] + ([0, *P][i] - [0, *Q][i]))
+    claim.check("δ_0 to δ_4 corrected", expected=[0, 2, 2, -1, 0], measured=correct)
+    flow = []
+    for solver in EXACT_SOLVERS:
+        result = dv.wasserstein(POSITIONS, POSITIONS, a=P, b=Q, solver=solver)
+        name = type(solver).__name__
+        flow = [0, *carried(coo_array(result.plan).toarray())]
+        claim.check(f"{name}: carried across the cuts", expected=correct, measured=flow, tolerance=1e-12)
+        claim.check(f"{name}: W = Σ|δ|", expected=result.cost, measured=np.abs(correct).sum(), tolerance=1e-12)
+    claim.refutes("δ_1, δ_3, δ_4 as printed", printed=np.array(printed)[[1, 3, 4]], measured=np.array(flow)[[1, 3, 4]])
+    claim.check("Σ|δ| of the printed δ too", expected=5, measured=np.abs(printed).sum())
+
+
 @pytest.mark.claim("C3")
 def test_infimum_over_couplings(claim):
     """W is the least average distance over all couplings: the best vertex of the polytope, for every exact solver."""
@@ -78,7 +99,7 @@ def test_infimum_over_couplings(claim):
         _, a, b = random_problem(rng, n, m)
         best = float(transport_optimum(exact_costs(x, y, 1), a, b))
         for solver in EXACT_SOLVERS:
-            result = wasserstein(x, y, a=a, b=b, solver=solver)
+            result = dv.wasserstein(x, y, a=a, b=b, solver=solver)
             name = f"{n} x {m}, {type(solver).__name__}"
             claim.check(f"{name}: cost", expected=best, measured=result.cost, tolerance=1e-11)
             plan = coo_array(result.plan).toarray()
@@ -106,8 +127,8 @@ def test_linear_program_written_out(claim):
     for n, m in ((2, 3), (4, 4), (6, 9)):
         cost, a, b = random_problem(rng, n, m)
         written = linprog(cost.ravel(), A_eq=constraints(n, m), b_eq=np.concatenate([a, b]))
-        for solver in (LinearProgram(), Exact()):
-            measured = transport(cost, a, b, solver=solver).cost
+        for solver in (dv.LinearProgram(), dv.Exact()):
+            measured = dv.transport(cost, a, b, solver=solver).cost
             claim.check(f"{n} x {m}, {type(solver).__name__}", expected=written.fun, measured=measured, tolerance=1e-8)
 
 
@@ -128,7 +149,7 @@ def test_weak_and_strong_duality(claim):
             assert (matrix.T @ y <= cost.ravel() + 1e-12).all()
             values.append(masses @ y)
         claim.at_most(f"{n} x {m}: the best of 200 feasible y", measured=max(values), bound=best)
-        y = np.concatenate(transport(cost, a, b).potentials)
+        y = np.concatenate(dv.transport(cost, a, b).potentials)
         claim.at_most(f"{n} x {m}: optimal y is feasible", measured=(matrix.T @ y - cost.ravel()).max(), bound=0)
         claim.check(f"{n} x {m}: and meets the optimum", expected=best, measured=masses @ y, tolerance=1e-11)
 
@@ -142,7 +163,7 @@ def test_dual_in_function_form(claim):
         x, y = points(rng, 40, 55)
         a = rng.uniform(size=40)
         a /= a.sum()
-        result = wasserstein(x, y, a=a, b=np.full(55, 1 / 55), metric=metric)
+        result = dv.wasserstein(x, y, a=a, b=np.full(55, 1 / 55), metric=metric)
         f, g = result.potentials
         order = {"euclidean": 2, "cityblock": 1, "chebyshev": np.inf}[metric]
         distance = np.linalg.norm(x[:, None] - y, ord=order, axis=2)
@@ -158,8 +179,8 @@ def test_kantorovich_rubinstein(claim):
     rng = np.random.default_rng(7)
     for metric, order in (("euclidean", 2), ("cityblock", 1), ("chebyshev", np.inf)):
         x, y = points(rng, 30, 45, dimension=3)
-        primal = wasserstein(x, y, metric=metric).cost
-        k = kantorovich_rubinstein(x, y, metric=metric)
+        primal = dv.wasserstein(x, y, metric=metric).cost
+        k = dv.kantorovich_rubinstein(x, y, metric=metric)
         claim.check(f"{metric}: value", expected=primal, measured=k.value, tolerance=1e-12)
         integral = k.critic(x).mean() - k.critic(y).mean()
         claim.check(f"{metric}: E_p f - E_q f", expected=primal, measured=integral, tolerance=1e-12)

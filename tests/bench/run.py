@@ -1,123 +1,138 @@
-"""`make bench`: speed as a ratio to a peer that is timed in the same run, and the agreement of the answers.
+"""`make bench`: speed and memory of ours and of its peers, measured in the same run, and the agreement of the answers.
 
-    python tests/bench/run.py docs/benchmarks.md
+    python tests/bench/run.py docs/benchmarks.md        every case, and write the page
+    python tests/bench/run.py --only "KL|W1"            some cases, on the terminal only
+    python tests/bench/run.py --list                    their names
 
-A case is one line in `cases()`: a name, ours, the peer's name, the peer. Each is run once to warm up, then the
-fastest of five runs counts.
+A case is a function in a module of this folder and a line in that module's `CASES` (name -> function). It makes its
+data and returns the contestants (name -> call), ours first, each call giving one number, or None where there is nothing
+to compare. Each contestant runs in a process of its own, see `measure.py`; all have the same number of threads.
 """
 
+import argparse
+import json
 import os
 import platform
+import re
+import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
-
-import numpy as np
-import ot as _ot
-import scipy.spatial.distance
-import scipy.special
-import scipy.stats
 from rich.console import Console
 
-import divergences as dv
+from divergences._parallel import thread_count
 
-Case = tuple[str, Callable[[], Any], str, Callable[[], Any]]
-POT: Any = _ot  # untyped, and its stubs of return types cannot be told apart
-jensenshannon: Any = scipy.spatial.distance.jensenshannon  # its stubs lack `axis`
-
-
-def cases() -> Iterator[Case]:
-    """The problems, each with ours and a peer's answer as a number."""
-    rng = np.random.default_rng(0)
-    p, q = rng.dirichlet(np.ones(1000), (2, 1000))
-    yield (
-        "KL of 1,000 vectors of 1,000",
-        lambda: dv.kl(p, q).sum(),
-        "scipy.special.rel_entr",
-        lambda: scipy.special.rel_entr(p, q).sum(),
-    )
-    yield (
-        "JS of 1,000 vectors of 1,000",
-        lambda: dv.js(p, q).sum(),
-        "scipy jensenshannon",
-        lambda: (jensenshannon(p, q, axis=-1) ** 2).sum(),
-    )
-    u, v = rng.normal(size=1_000_000), rng.normal(0.1, 1.2, 1_000_000)
-    yield (
-        "W1 in 1-D, n = 1e6, with bracket",
-        lambda: dv.wasserstein(u, v).cost,
-        "scipy wasserstein_distance",
-        lambda: scipy.stats.wasserstein_distance(u, v),
-    )
-    for n in (300, 2000):
-        x, y = rng.normal(size=(n, 2)), 1.3 * rng.normal(size=(n, 2)) + 0.5
-        yield (
-            f"W2 in 2-D, n = {n}, with bracket",
-            lambda x=x, y=y: dv.wasserstein(x, y, p=2).cost,
-            "POT dist + emd2",
-            lambda x=x, y=y: POT.emd2([], [], POT.dist(x, y), numItermax=10**7),
-        )
-    x, y = rng.normal(size=(500, 2)), 1.3 * rng.normal(size=(500, 2)) + 0.5
-    cost = POT.dist(x, y)
-    epsilon = 0.05 * cost.mean()
-    uniform = np.full(500, 1 / 500)
-    yield (
-        "Sinkhorn, n = 500, ε = 0.05 mean cost, with bracket",
-        lambda: sinkhorn_value(cost, epsilon),
-        "POT sinkhorn_log",
-        lambda: entropic(POT.sinkhorn(uniform, uniform, cost, epsilon, "sinkhorn_log", stopThr=1e-8), cost, epsilon),
-    )
+ROOT = Path(__file__).parents[2]
+HEADER = [
+    "| problem | contestant | time | ours is faster by | peak memory | relative difference |",
+    "|---|---|---|---|---|---|",
+]
 
 
-def sinkhorn_value(cost: np.ndarray, epsilon: float) -> float:
-    """Our entropic value, bracket and all."""
-    result: Any = dv.transport(cost, solver=dv.Sinkhorn(epsilon=epsilon, tolerance=1e-8))
-    return result.regularized
+def modules() -> dict[str, Any]:
+    """The modules of this folder that have cases."""
+    sys.path.insert(0, str(ROOT))
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("run", "__init__"))
+    found = {name: import_module(f"tests.bench.{name}") for name in names}
+    return {name: module for name, module in found.items() if hasattr(module, "CASES")}
 
 
-def entropic(plan: np.ndarray, cost: np.ndarray, epsilon: float) -> float:
-    """<P, C> + ε KL(P | a x b) of a plan, in our convention."""
-    a, b = plan.sum(1), plan.sum(0)
-    return float((plan * cost).sum() + epsilon * scipy.special.rel_entr(plan, np.outer(a, b)).sum())
+def measure(module: str, case: str, repeat: int, threads: int) -> list[dict[str, Any]]:
+    """What `measure.py` says about each contestant of a case."""
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    environment = os.environ | dict.fromkeys(variables, str(threads)) | {"POT_BACKEND_DISABLE_PYTORCH": "1"}
+    results: list[dict[str, Any]] = []
+    while not results or len(results) < results[0]["contestants"]:
+        command = [sys.executable, "-m", "tests.bench.measure", module, case, str(len(results)), str(repeat)]
+        process = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        if process.returncode:
+            sys.exit(f"{case}: a contestant ended with code {process.returncode}; its own words are above.")
+        results.append(json.loads(process.stdout.splitlines()[-1]))
+    return results
 
 
-def fastest(call: Callable[[], Any]) -> tuple[float, float]:
-    """(seconds, value): the fastest of five runs after a warm-up."""
-    value, seconds = float(call()), []
-    for _ in range(5):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), value
+def lines(case: str, results: list[dict[str, Any]]) -> list[str]:
+    """The rows of a case: ours, then its peers."""
+    ours, rows = results[0], []
+    for r in results:
+        ratio, difference = "", ""
+        if r is not ours:
+            ratio = f"{r['seconds'] / ours['seconds']:.2g}"
+            if r["value"] is not None and ours["value"] is not None:
+                scale = abs(r["value"]) or 1.0
+                difference = f"{abs(ours['value'] - r['value']) / scale:.1g}"
+        cells = [case if r is ours else "", r["name"], f"{r['seconds']:.3g} s", ratio, f"{r['megabytes']:.0f} MB"]
+        rows.append(f"| {' | '.join([*cells, difference])} |")
+    return rows
 
 
-def main(path: str) -> None:
-    """Time every case and write the table."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "POT"))
-    lines = [
+def preface(threads: int, repeat: int) -> list[str]:
+    """Where, with what and how it was measured."""
+    packages = ("numpy", "scipy", "numba", "POT", "scikit-learn")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {os.cpu_count()} cores, Python {platform.python_version()}, {packages}. "
-        "The fastest of five runs; both sides run here, one after the other. Above 1 we are faster.",
+        f"Written by `make bench` on {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{versions}. Every contestant has a process of its own and may use {threads} thread{'s' if threads > 1 else ''}. "
+        f"After a warm-up, the fastest of {repeat} runs counts; peak memory is what a further run adds to the data.",
         "",
-        "| problem | ours | peer | peer's time | ratio | relative difference |",
-        "|---|---|---|---|---|---|",
     ]
-    console = Console(stderr=True)
-    for name, ours, peer, theirs in cases():
-        with console.status(name):
-            (t, value), (s, reference) = fastest(ours), fastest(theirs)
-        difference = abs(value - reference) / abs(reference)
-        lines.append(f"| {name} | {t:.3g} s | {peer} | {s:.3g} s | {s / t:.2g} | {difference:.1g} |")
-        print(lines[-1], flush=True)
-    Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(path)
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.machine()
+    names = re.findall(r"model name\s*:\s*(.+)", text)
+    vectors = [name for name in ("avx512f", "avx2") if f" {name} " in text]
+    return ", ".join([*(names[:1] or [platform.machine()]), *vectors[:1]])
+
+
+def main() -> None:
+    """Measure, print, and write the page if one is named."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print only")
+    parser.add_argument(
+        "--only", default="", metavar="PATTERN", help="the cases whose name matches a regular expression"
+    )
+    parser.add_argument("--list", action="store_true", help="print the names of the cases and end")
+    parser.add_argument("--repeat", type=int, default=5, metavar="N", help="runs of each contestant, default 5")
+    parser.add_argument("--threads", type=int, default=thread_count(), metavar="N", help="default: all processors")
+    options = parser.parse_args()
+    chosen = {
+        name: (module, [case for case in module.CASES if re.search(options.only, case, re.IGNORECASE)])
+        for name, module in modules().items()
+    }
+    if not any(cases for _, cases in chosen.values()):
+        parser.error(f"no case matches {options.only!r}; --list shows their names")
+    if options.page and options.only:
+        parser.error("a page holds every case: leave out --only, or the page")
+    page, console = preface(options.threads, options.repeat), Console(stderr=True)
+    for name, (module, cases) in chosen.items():
+        if options.list:
+            print(*cases, sep="\n")
+            continue
+        if not cases:
+            continue
+        page += [f"## {name.replace('_', '-')}", "", *(module.__doc__ or "").strip().splitlines(), "", *HEADER]
+        print("\n".join(page[-len(HEADER) :]))
+        for case in cases:
+            with console.status(case):
+                rows = lines(case, measure(name, case, options.repeat, options.threads))
+            print("\n".join(rows), flush=True)
+            page += rows
+        page.append("")
+    if options.page:
+        options.page.write_text("\n".join(page), encoding="utf-8")
+        print(options.page)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -15,7 +15,7 @@ from typing import Any
 
 from numba import njit
 
-MODULES = ("divergences._kernels", "divergences.samples._sorting")
+MODULES = ("divergences._kernels", "divergences.samples._sorting", "divergences.samples._tree")
 PATIENCE = 1.0  # seconds of compiling after which a terminal is told why it waits
 
 KERNELS: list[Any] = []

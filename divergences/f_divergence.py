@@ -7,11 +7,9 @@ What is summed is not q f(p/q), which rounds below zero, but the *perspective* o
 up to the constant f(1), which is added back (only GAN's is not zero).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +17,12 @@ from divergences import _perspective as perspective
 from divergences._arrays import Array, float64, namespace, result_dtype, scalar
 from divergences._checks import finite, floating, mass_pair, positive, probabilities, same_outcomes
 from divergences._fused import total_cost
+from divergences._multiple import multiple
 from divergences._numerics import quiet
 from divergences.errors import DataError
+
+if TYPE_CHECKING:
+    from divergences._generator import Found
 
 Elementwise = Callable[[Array], Array]
 
@@ -47,6 +49,7 @@ class FDivergence:
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
         separates: True when D(p, q) = D(p, p) only at p = q.
+        found: what `from_generator` derived; None for the entries of the catalogue.
 
     """
 
@@ -65,6 +68,31 @@ class FDivergence:
     slope_at_one: float = 0.0
     mirror: "Callable[[], FDivergence] | None" = None
     separates: bool = True
+    found: "Found | None" = None
+
+    @classmethod
+    def from_generator(
+        cls,
+        f: Callable[[Any], Any],
+        *,
+        name: str | None = None,
+        at_zero: float | None = None,
+        slope_at_infinity: float | None = None,
+    ) -> "FDivergence":
+        """The f-divergence of your own convex f on u > 0 with f(1) = 0: everything else is derived numerically.
+
+        f takes NumPy arrays (and is differentiated exactly), torch tensors, or one number (and is differentiated from
+        its values). `found` says what was found; `at_zero` and `slope_at_infinity` give f(0) and f'(inf) where f
+        does not tell. Raises DataError, with the point, where f is no such function. See docs/own-divergence.md.
+
+        >>> import numpy as np
+        >>> d = FDivergence.from_generator(lambda u: u * np.log(u), name="mine")
+        >>> print(d([0.5, 0.5], [0.25, 0.75]), d.conjugate(1.0), d.found.slope_at_infinity)
+        0.1438410362258904 1.0 inf
+        """
+        from divergences._generator import generated
+
+        return generated(cls, f, name=name, at_zero=at_zero, slope_at_infinity=slope_at_infinity)
 
     def __repr__(self) -> str:
         return f"<f-divergence {self.name}>"
@@ -249,35 +277,9 @@ class FDivergence:
         return self if self.mirror is None else self.mirror()
 
     def __mul__(self, factor: float) -> "FDivergence":
-        c = positive(factor, "factor")
-        return replace(
-            self,
-            name=f"{c:g}*{self.name}",
-            f=lambda u: c * self.f(u),
-            f_prime=lambda u: c * self.f_prime(u),
-            f_star=lambda t: c * self.f_star(t / c),
-            high=c * self.high,
-            g=lambda v: c * self.g(v),
-            f_star_g=lambda v: c * self.f_star_g(v),
-            cost=lambda p, q, d: c * self.cost(p, q, d),
-            partials=lambda p, q, d: tuple(c * s for s in self.partials(p, q, d)),
-            f_at_one=c * self.f_at_one,
-            slope_at_one=c * self.slope_at_one,
-            tail=None if self.tail is None else partial(_shifted, self.tail, c),
-            fused=None if self.fused is None else partial(_scaled, self.fused, c),
-            mirror=None if self.mirror is None else lambda: c * self.reverse,
-        )
+        return replace(self, **multiple(self, positive(factor, "factor")))
 
     __rmul__ = __mul__
-
-
-def _shifted(tail: Callable[[Array], tuple[Array, Array]], factor: float, delta: Array) -> tuple[Array, Array]:
-    logarithm, slope = tail(delta)
-    return logarithm + math.log(factor), slope
-
-
-def _scaled(fused: Callable[..., np.ndarray], factor: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    return factor * fused(p, q)
 
 
 def _expectation(values: Array, weights: Any, name: str) -> Array:

@@ -1,0 +1,92 @@
+"""What a generator must be, checked where it is given: real, finite on (0, ∞), f(1) = 0 and convex."""
+
+from typing import Any
+
+import numpy as np
+
+from divergences._generator.source import Source
+from divergences._numerics import quiet
+from divergences.errors import DataError
+
+DECADES = float(np.log(1e12))
+_FINE = np.geomspace(1e-4, 0.25, 60)
+_X = np.linspace(-DECADES, DECADES, 5527)
+GRID = np.unique(np.concatenate([_X, -_FINE, [0.0], _FINE]))
+OVERFLOW = 1e190
+ZERO = 1e-12
+
+
+def ratios(dtype: Any) -> np.ndarray:
+    """The grid of u, 1e-12 to 1e12, on which a generator is checked; u = 1 is on it exactly."""
+    return np.exp(GRID.astype(dtype))
+
+
+def check_generator(s: Source) -> tuple[np.ndarray, np.ndarray, float]:
+    """(u, f(u), the size of f beside 1) on the part of the grid where f stays in the floats; DataError otherwise."""
+    u = ratios(s.dtype)
+    f = s.value(u)
+    _no_nan(u, f)
+    scale = float(np.abs(f[(u >= 0.25) & (u <= 4)][np.isfinite(f[(u >= 0.25) & (u <= 4)])]).max(initial=0.0))
+    _zero_at_one(f[u == 1][0], scale)
+    inside = _finite_part(u, f)
+    u, f = u[inside], f[inside]
+    _convex(u, f, scale, float(np.finfo(s.dtype).eps))
+    return u, f, scale
+
+
+def _no_nan(u: np.ndarray, f: np.ndarray) -> None:
+    bad = np.isnan(f)
+    if bad.any():
+        raise DataError(
+            f"f must be a number at every ratio u > 0; it is NaN at {int(bad.sum())} of {len(u)} ratios between 1e-12 "
+            f"and 1e12, the first u = {u[bad][0]:.6g}. Write it so that nothing like inf - inf or inf/inf appears."
+        )
+
+
+def _zero_at_one(f1: Any, scale: float) -> None:
+    if not abs(f1) <= ZERO * max(scale, ZERO):
+        raise DataError(
+            f"f must be 0 at u = 1; got f(1) = {float(f1):.9g}. Pass lambda u: f(u) - f(1), "
+            f"here lambda u: f(u) - ({float(f1):.17g})."
+        )
+
+
+def _finite_part(u: np.ndarray, f: np.ndarray) -> slice:
+    """The run of finite values around u = 1; what is infinite must have grown out of the floats."""
+    one = int(np.argmax(u == 1))
+    finite = np.isfinite(f)
+    after = one + int(np.argmin(np.append(finite[one:], False)))
+    before = one - int(np.argmin(np.append(finite[one::-1], False)))
+    for edge, outside in ((after - 1, after), (before + 1, before)):
+        if 0 <= outside < len(u) and not abs(f[edge]) > OVERFLOW:
+            raise DataError(
+                f"f must be finite on (0, inf); it is {f[outside]:g} at u = {u[outside]:.6g} and {f[edge]:.6g} at "
+                f"u = {u[edge]:.6g}. A divergence that forbids ratios is no f-divergence; truncate f instead."
+            )
+    return slice(before + 1, after)
+
+
+def _convex(u: np.ndarray, f: np.ndarray, scale: float, unit: float) -> None:
+    """Each value lies below the chord of its neighbours at several spacings, up to the rounding of the values."""
+    noise = 64 * unit * (np.abs(f) + scale * np.maximum(1.0, u))
+    worst, where = 0.0, None
+    with quiet():
+        for step in (1, 8, 64, 512):
+            if len(u) <= 2 * step:
+                break
+            a, b, c = slice(None, -2 * step), slice(step, -step), slice(2 * step, None)
+            weight = (u[c] - u[b]) / (u[c] - u[a])
+            excess = f[b] - weight * f[a] - (1 - weight) * f[c]
+            allowed = noise[b] + weight * noise[a] + (1 - weight) * noise[c]
+            ratio = np.where(excess > allowed, excess / allowed, 0.0)
+            if ratio.max() > worst:
+                k = int(np.argmax(ratio))
+                worst, where = float(ratio[k]), (k, k + step, k + 2 * step)
+    if where is None:
+        return
+    points = ", ".join(f"f({u[k]:.6g}) = {f[k]:.6g}" for k in where)
+    left, right = ((f[j] - f[i]) / (u[j] - u[i]) for i, j in (where[:2], where[1:]))
+    raise DataError(
+        f"f must be convex on u > 0; got {points}, where the slope falls from {left:.6g} to {right:.6g}. "
+        "An f that is not convex defines no divergence: it would break data processing."
+    )

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Compiles what is not in the kernel cache yet: nobody's first call waits.
+KERNELS = $(BIN)/python -c 'from divergences import _compiler; print("kernels:", _compiler.load())'
 DOCS   := $(VENV)/.installed-docs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
@@ -19,9 +21,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No virtual environment could be made; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) (a minute or two, once) ..."
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@$(KERNELS)
 	@touch $@
 
 setup: $(STAMP)
+	@$(KERNELS)
 
 demo: $(STAMP)
 	@$(BIN)/python docs/demo.py

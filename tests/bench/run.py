@@ -73,11 +73,12 @@ def preface(threads: int, repeat: int) -> list[str]:
     """Where, with what and how it was measured."""
     packages = ("numpy", "scipy", "numba", "POT", "scikit-learn")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    share = f"{threads} thread{'s' if threads > 1 else ''}"
     return [
         "# Benchmarks",
         "",
         f"Written by `make bench` on {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"{versions}. Every contestant has a process of its own and may use {threads} thread{'s' if threads > 1 else ''}. "
+        f"{versions}. Every contestant has a process of its own and may use {share}. "
         f"After a warm-up, the fastest of {repeat} runs counts; peak memory is what a further run adds to the data.",
         "",
     ]

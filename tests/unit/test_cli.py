@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from divergences import cli
+from divergences._parallel import thread_count
 from divergences.console import run
 from divergences.rules import fired, parse_rule
 
@@ -202,10 +204,12 @@ def test_solvers_agree_on_one_column(files, call, solver):
 
 
 def test_doctor(call):
-    """Versions, and a write that works."""
+    """Versions, threads, the kernels' cache, and a write that works."""
     code, out, _ = call("doctor")
     assert code == 0
     assert "numpy " in out
+    assert f"threads used {thread_count()} (OMP_NUM_THREADS " in out
+    assert re.search(r"kernels: \d+ (ready|of \d+ compiled in [\d.]+ s, kept) in /", out)
     assert "writing works" in out
 
 

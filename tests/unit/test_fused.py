@@ -1,0 +1,174 @@
+"""Large arrays through the compiled sums: the same answers, errors and gradients as the general path."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import divergences as dv
+from divergences import _fused
+from divergences._rows import BLOCK, divide_rows, row_totals
+from divergences.errors import DataError, NotNormalizedError
+
+FUSED = {name: d for name, d in dv.CATALOGUE.items() if d.fused is not None}
+
+
+def general(d):
+    """The same entry without its kernel."""
+    return replace(d, fused=None)
+
+
+def pair(n=40, k=4000, seed=0):
+    """Two arrays above the size from which kernels are used."""
+    assert n * k >= _fused.LARGE
+    return np.random.default_rng(seed).dirichlet(np.full(k, 0.7), (2, n))
+
+
+def test_the_entries_with_a_logarithm_or_a_root_have_a_kernel():
+    """Those that people call on large arrays."""
+    expected = "kl reverse_kl js weighted_js gan jeffreys total_variation pearson neyman squared_hellinger le_cam"
+    assert set(FUSED) == set(expected.split())
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_same_values_as_the_general_path(name):
+    """To rounding, with rows of zeros, of equal vectors, of tiny masses and of sums that ask for rescaling."""
+    d = FUSED[name]
+    p, q = pair()
+    p[0, :10] = 0
+    q[1, :10] = 0
+    q[2] = p[2]
+    p[3, 0] = 1e-300
+    q[4, 0] = 5e-324
+    p[5, 0], q[5, 0] = 0, 1e-310
+    p[:6] /= p[:6].sum(-1, keepdims=True)
+    q[:6] /= q[:6].sum(-1, keepdims=True)
+    q[2] = p[2]
+    q[6] *= 1 + 1e-7
+    ours, theirs = d(p, q), general(d)(p, q)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=0)
+    assert ours[2] == d.f_at_one
+    assert (ours >= d.f_at_one).all()
+    np.testing.assert_allclose((2 * d)(p, q), 2 * theirs, rtol=1e-12, atol=0)
+    np.testing.assert_allclose(d(3 * p, q, normalize=True), theirs, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_long_vectors_and_types(name):
+    """One row gives a scalar of the right dtype; float32, integers and torch take the same road."""
+    d = FUSED[name]
+    p, q = (side[0] for side in pair(1, 200_000))
+    value = general(d)(p, q)
+    assert isinstance(d(p, q), np.float64)
+    np.testing.assert_allclose(d(p, q), value, rtol=1e-12)
+    narrow = d(p.astype(np.float32), q.astype(np.float32))
+    assert narrow.dtype == np.float32
+    np.testing.assert_allclose(narrow, general(d)(p.astype(np.float32), q.astype(np.float32)), rtol=3e-7)
+    whole = np.zeros(200_000, int)
+    whole[7] = 1
+    np.testing.assert_allclose(d(whole, q), general(d)(whole, q), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["kl", "neyman", "js"])
+def test_tensors_carry_the_same_gradients(name):
+    """Forward by the kernel, backward by the slopes of the entry; float32 tensors come back in float32."""
+    d = FUSED[name]
+    p, q = pair(5, 30_000)
+    q[1, :5] = 0
+    q[1] /= q[1].sum()
+    results = []
+    for entry in (d, general(d)):
+        tensors = [torch.tensor(side, requires_grad=True) for side in (p, q)]
+        value = entry(*tensors)
+        asked = value[[0, 2, 3, 4]] * torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.float64)
+        results.append((value.detach(), *torch.autograd.grad(asked.sum(), tensors)))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
+    single = d(torch.tensor(p, dtype=torch.float32), torch.tensor(q, dtype=torch.float32))
+    assert single.dtype == torch.float32
+    one = torch.tensor(q[:1], requires_grad=True)
+    d(torch.tensor(p), one)[2:].sum().backward()
+    assert one.grad is not None
+    assert one.grad.shape == (1, 30_000)
+
+
+def spoiled(p, change):
+    """A copy with one change."""
+    p = p.copy()
+    change(p)
+    return p
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda p: p.__setitem__((3, 5), np.nan), DataError),
+        (lambda p: p.__setitem__((3, 5), np.inf), DataError),
+        (lambda p: p.__setitem__((3, 5), -1e-3), DataError),
+        (lambda p: p.__setitem__((3, 5), -5e-324), DataError),
+        (lambda p: p.__setitem__((3, 5), 0.3), NotNormalizedError),
+        (lambda p: p.__setitem__(slice(None), 1e308), NotNormalizedError),
+        (lambda p: p.__imul__(1 + 2e-6), NotNormalizedError),
+    ],
+)
+@pytest.mark.parametrize("side", ["p", "q"])
+def test_same_errors_with_the_same_words(change, error, side):
+    """What is wrong, how often and where, in the whole input."""
+    p, q = pair()
+    bad = spoiled(p if side == "p" else q, change)
+    words = []
+    for entry in (dv.kl, general(dv.kl)):
+        with pytest.raises(error) as caught:
+            entry(bad if side == "p" else p, bad if side == "q" else q)
+        words.append(str(caught.value))
+    assert words[0] == words[1]
+    assert words[0].startswith(side)
+
+
+@pytest.mark.parametrize("shapes", [((300, 1000), (300, 1001)), ((300, 1000), (299, 1000)), ((300, 1000), (1000, 1))])
+def test_shapes_that_do_not_fit(shapes):
+    """The same errors as for small arrays."""
+    p, q = (np.full(shape, 1 / shape[-1]) for shape in shapes)
+    with pytest.raises(DataError, match=r"same number of outcomes|must broadcast"):
+        dv.kl(p, q)
+
+
+def test_broadcasting_read_only_and_strange_layouts():
+    """Against one vector, and on memory that is read-only or not contiguous; the input is untouched."""
+    p, q = pair()
+    p.flags.writeable = q.flags.writeable = False
+    expected = general(dv.js)(p, q[:1])
+    np.testing.assert_allclose(dv.js(p, q[:1]), expected, rtol=1e-12)
+    np.testing.assert_allclose(dv.js(p, q[0]), expected, rtol=1e-12)
+    np.testing.assert_allclose(dv.js(q[0], p), expected, rtol=1e-12)
+    np.testing.assert_allclose(dv.js(np.asfortranarray(p), q[0]), expected, rtol=1e-12)
+    np.testing.assert_allclose(dv.js(p[::-1], q[0])[::-1], expected, rtol=1e-12)
+    np.testing.assert_allclose(dv.js_distance(p, q[0]), np.sqrt(expected), rtol=1e-12)
+    whole = dv.js(p.reshape(4, 10, 1, -1), q[None, None, :3])
+    assert whole.shape == (4, 10, 3)
+    np.testing.assert_allclose(whole[..., 0].ravel(), expected, rtol=1e-12)
+
+
+def test_extreme_weights_keep_to_the_general_path():
+    """Near 0 and 1 the mixture can leave the normal numbers."""
+    assert dv.weighted_js(2.0**-51).fused is None
+    assert dv.weighted_js(2.0**-49).fused is not None
+
+
+@pytest.mark.parametrize("k", [1, 3, 1000, BLOCK + 1])
+def test_passes_over_rows(k):
+    """Sums and quotients by blocks are NumPy's, and every bad number is seen."""
+    rng = np.random.default_rng(k)
+    array = rng.uniform(size=(3, max(1, 200_000 // k), k))
+    totals, sound = row_totals(array)
+    np.testing.assert_array_equal(totals, array.sum(-1, keepdims=True))
+    assert sound
+    np.testing.assert_array_equal(divide_rows(array, totals), array / totals)
+    for bad in (np.nan, np.inf, -np.inf, -1e-320, 1e308):
+        changed = array.copy()
+        changed[1, -1, -1] = bad
+        if bad == 1e308:
+            changed[1, -1] = bad
+        assert row_totals(changed)[1] == (bad == 1e308 and k == 1)
+    assert row_totals(np.zeros((0, k)))[0].shape == (0, 1)

@@ -25,10 +25,10 @@ _seconds = 0.0
 def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a kernel: compiled at once for `signature`, without the interpreter's lock, kept in the cache.
 
-    Division by zero gives inf or NaN as in NumPy; arithmetic keeps its order, except that a product and a sum may be
-    fused (`contract`).
+    Division by zero gives inf or NaN as in NumPy, and arithmetic is done as written, unless `fastmath` is among the
+    options of Numba's `njit` given here.
     """
-    settings = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}} | options
+    settings = {"nogil": True, "error_model": "numpy"} | options
 
     def decorate(function: Callable[..., Any]) -> Any:
         global _seconds

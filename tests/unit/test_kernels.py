@@ -170,16 +170,3 @@ def test_a_planted_error_is_noticed(right, wrong, tmp_path):
     sums = np.empty((len(p), 3))
     planted.row_sums(_kernels.KL, 0.5, p, q, sums)
     assert max(oracle_error("kl", *row) for row in zip(sums[:, 0], p, q, strict=True)) > 1e-13
-
-
-def test_every_module_with_kernels_is_listed():
-    """Those that use `compiled` are in MODULES, so that `make setup` compiles them."""
-    from divergences import _compiler
-
-    package = Path(dv.__file__).parent
-    found = {
-        ".".join(["divergences", *path.relative_to(package).with_suffix("").parts])
-        for path in package.rglob("*.py")
-        if "\n@compiled(" in path.read_text(encoding="utf-8")
-    }
-    assert found == set(_compiler.MODULES)

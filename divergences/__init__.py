@@ -36,6 +36,7 @@ from divergences.optimal_transport import (
     transport,
     wasserstein,
 )
+from divergences.renyi import bhattacharyya, chernoff, renyi
 from divergences.samples import (
     Comparison,
     MMDTest,
@@ -66,6 +67,8 @@ __all__ = [
     "TransportResult",
     "Univariate",
     "alpha",
+    "bhattacharyya",
+    "chernoff",
     "compare",
     "energy_distance",
     "estimate",
@@ -84,6 +87,7 @@ __all__ = [
     "neyman",
     "pearson",
     "read_table",
+    "renyi",
     "reverse_kl",
     "sinkhorn_divergence",
     "sliced_wasserstein",

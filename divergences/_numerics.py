@@ -114,6 +114,14 @@ def xlogx(x: Array) -> Array:
     return xp.where(x == 0, xp.zeros_like(x), x * xp.log(xp.where(x == 0, xp.ones_like(x), x)))
 
 
+def log_sum_exp(x: Array) -> Array:
+    """log Σ e^x over the last axis; infinities allowed."""
+    xp = namespace(x)
+    largest = xp.max(x, axis=-1, keepdims=True)
+    largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
+    return largest[..., 0] + xp.log(xp.sum(xp.exp(x - largest), axis=-1))
+
+
 def log_one_minus_exp(t: Array) -> Array:
     """log(1 - e^t) for t <= 0, accurate at both ends."""
     xp = namespace(t)

@@ -69,7 +69,8 @@ class _Atom(NamedTuple):
     d: Array  # p - q
 
 
-def _relative(lp: Array, lq: Array) -> _Atom:
+def relative(lp: Array, lq: Array) -> _Atom:
+    """The masses of each atom over the larger of the two, from logarithms."""
     xp = namespace(lp, lq)
     lp, lq = xp.broadcast_arrays(lp, lq)
     first = lp >= lq
@@ -86,7 +87,7 @@ def _relative(lp: Array, lq: Array) -> _Atom:
     )
 
 
-def _scaled(value: Array, top: Array) -> Array:
+def scaled(value: Array, top: Array) -> Array:
     """value e**top in two steps, because that power alone may underflow."""
     xp = namespace(value)
     half = xp.exp(top / 2)
@@ -101,10 +102,10 @@ def _tails(divergence: FDivergence, lp: Array, lq: Array) -> list[tuple[Array, F
 def log_cost(divergence: FDivergence, lp: Array, lq: Array) -> Array:
     """The cost q f̃(p/q) at p = e**lp, q = e**lq; -inf allowed."""
     with quiet():
-        atom = _relative(lp, lq)
+        atom = relative(lp, lq)
         xp = namespace(atom.p)
         near = divergence.cost(atom.p, atom.q, atom.d)
-        value = _scaled(near, atom.top)
+        value = scaled(near, atom.top)
         for side, entry in _tails(divergence, lp, lq):
             lost = side & (xp.isinf(near) | xp.isnan(near))
             if entry.tail is None:
@@ -134,11 +135,11 @@ def _refuse_if_undecided(entry: FDivergence, side: Array, lost: Array, atom: _At
 def log_gradient(divergence: FDivergence, lp: Array, lq: Array) -> tuple[Array, Array]:
     """The derivatives of the cost in lp and lq: p and q times its slopes; 0 at -inf, and 0 for -inf."""
     with quiet():
-        atom = _relative(lp, lq)
+        atom = relative(lp, lq)
         xp = namespace(atom.p)
         pairs = zip((atom.p, atom.q), divergence.partials(atom.p, atom.q, atom.d), strict=True)
         near = [xp.where(mass == 0, mass, mass * slope) for mass, slope in pairs]
-        found = [_scaled(x, atom.top) for x in near]
+        found = [scaled(x, atom.top) for x in near]
         for larger, (side, entry) in enumerate(_tails(divergence, lp, lq)):
             if entry.tail is None:
                 continue
@@ -156,7 +157,7 @@ def log_gradient(divergence: FDivergence, lp: Array, lq: Array) -> tuple[Array, 
 def log_ratio_slope(divergence: FDivergence, lp: Array, lq: Array) -> Array:
     """f̃'(p/q), the slope of the cost in p itself, from logarithms; 0 where p = q = 0."""
     with quiet():
-        atom = _relative(lp, lq)
+        atom = relative(lp, lq)
         xp = namespace(atom.p)
         value = divergence.partials(atom.p, atom.q, atom.d)[0]
         (above, here), (below, there) = _tails(divergence, lp, lq)

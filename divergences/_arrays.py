@@ -39,7 +39,7 @@ def namespace(*arrays: Array) -> Any:
 def to_numpy(array: Array) -> np.ndarray:
     """A float64 NumPy view or copy, cut off from the autograd graph: only for solvers that re-attach gradients."""
     if is_torch(array):
-        array = array.detach().cpu().numpy()
+        array = array.detach().cpu().resolve_neg().numpy()
     return np.asarray(array, dtype=np.float64)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from divergences._arrays import Array, float64, is_torch, namespace, result_dtype
+from divergences._arrays import Array, float64, is_torch, namespace, result_dtype, to_numpy
 from divergences._numerics import quiet
 from divergences._rows import BLOCK, divide_rows, row_totals
 from divergences.errors import DataError, NotNormalizedError
@@ -137,10 +137,10 @@ def _masses_and_totals(array: Array, name: str) -> tuple[Array, Array]:
     if array.ndim == 0 or array.shape[-1] == 0:
         raise DataError(f"{name} must have at least one outcome on its last axis; got shape {tuple(array.shape)}.")
     array = float64(array)
-    if not is_torch(array) and array.size > BLOCK:
-        totals, sound = row_totals(array)
+    if math.prod(array.shape) > BLOCK and str(array.device) == "cpu":
+        total, sound = row_totals(to_numpy(array))
         if sound:
-            return array, totals
+            return array, namespace(array).asarray(total)
     array = finite(array, name)
     if bool((array < 0).any()):
         raise DataError(f"{name} must not be negative; got a minimum of {array.min().item():g}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from divergences import _perspective as perspective
-from divergences._arrays import Array, is_torch, namespace, row_sums
+from divergences._arrays import Array, is_torch, namespace, row_sums, to_numpy
 from divergences._checks import mass_pair, real_array
 from divergences._parallel import run_blocks
 
@@ -62,7 +62,7 @@ def _by_rows(d: FDivergence, p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def _by_rows_of_tensors(d: FDivergence, p: Array, q: Array) -> Array:
-    return p.new_tensor(_by_rows(d, p.detach().numpy(), q.detach().numpy()))
+    return namespace(p).asarray(_by_rows(d, to_numpy(p), to_numpy(q)))
 
 
 def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -> np.ndarray:

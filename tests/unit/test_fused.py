@@ -87,6 +87,9 @@ def test_tensors_carry_the_same_gradients(name):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
     single = d(torch.tensor(p, dtype=torch.float32), torch.tensor(q, dtype=torch.float32))
     assert single.dtype == torch.float32
+    negated = torch.complex(torch.tensor(p), torch.tensor(-p)).conj().imag  # a lazy minus
+    assert negated.is_neg()
+    torch.testing.assert_close(d(negated, torch.tensor(q)), results[0][0], rtol=1e-12, atol=0)
     one = torch.tensor(q[:1], requires_grad=True)
     d(torch.tensor(p), one)[2:].sum().backward()
     assert one.grad is not None

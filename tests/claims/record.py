@@ -34,7 +34,7 @@ class Line:
     expected: Any
     measured: Any
     tolerance: float
-    kind: str  # "equal", "bound" or "refuted"
+    kind: str  # "equal", "bound", "floor" or "refuted"
 
 
 @dataclass
@@ -73,6 +73,13 @@ class Claim:
         self._record(what, bound, measured, tolerance, "bound")
         assert np.all(np.asarray(measured, float) <= np.asarray(bound, float) + tolerance), (
             f"{self.row} {what}: measured {measured} exceeds {bound} by more than {tolerance:g}"
+        )
+
+    def at_least(self, what: str, *, measured: Any, bound: Any, tolerance: float = 0.0) -> None:
+        """Assert measured >= bound - tolerance everywhere."""
+        self._record(what, bound, measured, tolerance, "floor")
+        assert np.all(np.asarray(measured, float) >= np.asarray(bound, float) - tolerance), (
+            f"{self.row} {what}: measured {measured} is below {bound} by more than {tolerance:g}"
         )
 
     def refutes(self, what: str, *, printed: Any, measured: Any, margin: float = 0.0) -> None:
@@ -139,7 +146,7 @@ class ClaimWriter:
         self.path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 
 
-SYMBOL = {"equal": "=", "bound": "≤", "refuted": "≠ printed"}
+SYMBOL = {"equal": "=", "bound": "≤", "floor": "≥", "refuted": "≠ printed"}
 
 
 def _show(value: Any) -> str:

@@ -35,7 +35,7 @@ def test_definitions(claim):
         claim.check(f"{name}: largest error on the others", expected=0, measured=error, tolerance=1e-13)
     claim.check("JSD: largest asymmetry", expected=0, measured=np.abs(dv.js(p, q) - dv.js(q, p)).max(), tolerance=1e-15)
     claim.at_most("JSD: largest", measured=dv.js(p, q).max(), bound=log(2))
-    claim.at_most("JSD: 0 less the smallest", measured=-dv.js(p, q).min(), bound=0)
+    claim.at_least("JSD: smallest", measured=dv.js(p, q).min(), bound=0)
     ends = [dv.js([0.5, 0.5], [0.5, 0.5]), dv.js([1.0, 0.0], [0.0, 1.0])]
     claim.check("JSD: of equal and of disjoint laws", expected=[0, log(2)], measured=ends, tolerance=1e-15)
 
@@ -71,7 +71,12 @@ def test_divergences_separate(claim):
         if d.separates:
             # Beside −log 4, rounding hides what nearly equal laws add.
             others = d(p, q) if name == "gan" else np.concatenate([d(p, q), d(p, near)])
-            claim.at_most(f"{name}: its least less the smallest at p ≠ q", measured=least - others.min(), bound=-1e-30)
+            claim.at_least(f"{name}: smallest over its least at p ≠ q", measured=others.min() - least, bound=1e-30)
+        else:
+            apart = d([0.5, 0.5], [0.4, 0.6])
+            claim.check(f"{name}: does not separate (.5, .5) from (.4, .6)", expected=0, measured=apart)
+    blind = sum(not d.separates for d in dv.CATALOGUE.values())
+    claim.at_least("entries that do not separate", measured=blind, bound=1)
 
 
 def line(theta, heights):

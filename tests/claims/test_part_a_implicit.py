@@ -70,7 +70,7 @@ def test_sample_based_measures(claim):
             covered[kind] += low <= truth[kind] <= high
             widths[kind] += (high - low) / repeats / truth[kind]
     for kind in kinds:
-        claim.at_most(f"{kind}: 30 less the intervals of 40 that cover it", measured=30 - covered[kind], bound=0)
+        claim.at_least(f"{kind}: intervals of 40 that cover it", measured=covered[kind], bound=30)
         what = f"{kind}: mean width of an interval over the truth, {truth[kind]:.4f}"
         claim.at_most(what, measured=widths[kind], bound=0.8)
 
@@ -149,9 +149,7 @@ def test_gradient_goes_inside_the_expectation(claim):
         outside = [float(expectation(theta + s) - expectation(theta - s)) / 2e-6 for s in steps]
         off = np.abs(mean - outside).max()
         claim.check(f"{name}: largest difference over {net.size} parameters", expected=0, measured=off, tolerance=1e-7)
-        claim.at_most(
-            f"{name}: not for want of a gradient, 1e-3 over it", measured=1e-3 / np.abs(mean).max(), bound=0.1
-        )
+        claim.at_least(f"{name}: largest derivative", measured=np.abs(mean).max(), bound=0.01)
 
 
 @pytest.mark.claim("A16")
@@ -176,7 +174,7 @@ def test_discrete_outputs_stop_backpropagation(claim):
             norms[name] = float(torch.autograd.grad(loss, theta)[0].norm())
     claim.check("rounded: gradient", expected=0, measured=norms["rounded"])
     claim.check("argmax: has a gradient", expected=0, measured="argmax" in norms)
-    claim.at_most("softmax: 1e-6 over its gradient", measured=1e-6 / norms["softmax"], bound=1e-3)
+    claim.at_least("softmax: gradient", measured=norms["softmax"], bound=1e-3)
 
 
 def parzen_gap(dimension, rng, train=2000, test=1000):

@@ -193,7 +193,7 @@ def test_domains_of_the_conjugates(claim):
     claim.check("f*(t) at -3, ¼, 0.51", expected=[-0.5, 0.25, inf], measured=tv.conjugate([-3.0, 0.25, 0.51]))
     u = np.array([1e2, 1e4, 1e6])
     grows = 0.51 * u - tv.generator(u)
-    claim.at_most("how little t u - f(u) grows at t = 0.51", measured=-np.diff(grows), bound=-1)
+    claim.at_least("growth of t u - f(u) at t = 0.51", measured=np.diff(grows), bound=1)
     claim.refutes("f*(-3) = t", printed=-3.0, measured=tv.conjugate(-3.0), margin=2)
     ends = {"kl": inf, "reverse_kl": 0, "pearson": inf, "neyman": 1, "squared_hellinger": 1, "jeffreys": inf}
     ends |= {"js": log(2), "gan": 0, "weighted_js": -0.3 * log(0.3), "total_variation": 0.5}

@@ -111,9 +111,7 @@ def test_clipped_critics(claim):
         )
         own = torch.stack([largest_singular(m) for m in weights_of(net, parameters)]).prod(0)
         claim.at_most(f"c = {c:g}: over W times its own Π σ", measured=float((found / own).max()) / w, bound=1)
-        claim.at_most(
-            f"c = {c:g}: trained at all, 0.2 K W over it", measured=0.2 * box * w / float(found.max()), bound=1
-        )
+        claim.at_least(f"c = {c:g}: trained at all", measured=float(found.max()) / (box * w), bound=0.2)
 
 
 def slopes_on_a_grid(activation):
@@ -231,9 +229,7 @@ def test_spectral_normalisation(claim):
     expected = (g - (g * normal).sum() * torch.outer(left[:, 0], right[0])) / sigma[0]
     claim.check("gradient at converged u, v", expected=expected.detach(), measured=measured, tolerance=1e-10)
     frozen = g / sigma[0]
-    claim.at_most(
-        "1e-3 over what σ's own slope contributes", measured=1e-3 / float((expected - frozen).norm()), bound=0.1
-    )
+    claim.at_least("what the slope of σ contributes", measured=float((expected - frozen).norm()), bound=0.01)
 
     layers = [spectral_layer(torch.randn(o, i, dtype=torch.float64)) for i, o in ((2, 32), (32, 32), (32, 1))]
     rectifier = torch.nn.LeakyReLU(SLOPE)
@@ -252,3 +248,4 @@ def test_spectral_normalisation(claim):
     claim.check("σ(W̄) of every layer after 300 updates", expected=1, measured=sigmas, tolerance=0.1)
     w = dv.wasserstein(real.numpy(), fake.numpy()).cost
     claim.at_most("its estimate over W Π σ(W̄)", measured=found / w / np.prod(sigmas), bound=1)
+    claim.at_least("its estimate over W", measured=found / w, bound=0.1)

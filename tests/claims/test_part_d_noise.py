@@ -24,11 +24,11 @@ def test_noise_makes_jsd_smooth(claim):
     claim.source("I", "N")
     thetas = np.arange(0.25, 12.25, 0.25)
     jsd = np.array([float(dv.js(*noisy_lines(theta))) for theta in thetas])
-    claim.at_most("least rise per σ/4, negated", measured=-np.diff(jsd).min(), bound=-1e-12)
+    claim.at_least("least rise per σ/4", measured=np.diff(jsd).min(), bound=1e-12)
     claim.at_most("its value at 12 σ", measured=jsd[-1], bound=log(2) - 1e-12)
     slopes = [gradient(lambda t: dv.js(*noisy_lines(t)), theta)[0] for theta in (-12.0, -1.0, 1.0, 6.0, 12.0)]
     claim.check("signs of dJSD/dθ at −12, −1, 1, 6, 12 σ", expected=[-1, -1, 1, 1, 1], measured=np.sign(slopes))
-    claim.at_most("smallest |dJSD/dθ| of these, 1e-9 over it", measured=1e-9 / np.abs(slopes).min(), bound=1)
+    claim.at_least("smallest |dJSD/dθ| of these", measured=np.abs(slopes).min(), bound=1e-9)
     claim.check("at θ = 0", expected=0, measured=gradient(lambda t: dv.js(*noisy_lines(t)), 0.0)[0], tolerance=1e-15)
     claim.check("beyond 17 σ, rounded", expected=log(2), measured=float(dv.js(*noisy_lines(18.0))), tolerance=3e-16)
 
@@ -84,7 +84,7 @@ def test_noisy_gradient(claim):
     along = moving(mean, sd, noise)[0]
     claim.check("D* moving along, as listed", expected=0.17652, measured=along, tolerance=5e-6)
     claim.check("in a location family: the attraction alone", expected=attraction, measured=along, tolerance=1e-9)
-    claim.at_most("0.09 less the difference of the two", measured=0.09 - (frozen - along), bound=0)
+    claim.at_least("the difference of the two", measured=frozen - along, bound=0.09)
 
 
 @pytest.mark.claim("D40")
@@ -117,4 +117,4 @@ def test_noisy_gradient_of_the_scale(claim):
     claim.check("their difference", expected=frozen, measured=attraction - repulsion, tolerance=1e-9)
     claim.check("moving", expected=-0.263899, measured=along, tolerance=5e-7)
     apart = np.diff(np.sort([attraction, frozen, along])).min()
-    claim.at_most("0.05 less the least difference of the three", measured=0.05 - apart, bound=0)
+    claim.at_least("least difference of the three", measured=apart, bound=0.05)

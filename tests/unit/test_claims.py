@@ -81,11 +81,14 @@ def test_check_refuses(expected, measured):
 
 
 def test_bounds_and_refutations_refuse():
-    """NaN is below nothing and refutes nothing; a printed value that holds is no erratum; names are not reused."""
+    """NaN is below and above nothing and refutes nothing; a printed value that holds is no erratum; names are not reused."""
     claim = Claim("A1", "", "")
     for measured in (1.1, np.nan, []):
         with pytest.raises(AssertionError):
             claim.at_most(f"{measured}", measured=measured, bound=1)
+    for measured in (0.9, np.nan, []):
+        with pytest.raises(AssertionError):
+            claim.at_least(f"least {measured}", measured=measured, bound=1)
     for printed, measured in ((1, 1), (np.nan, 1), ([1, 2], [1, 3]), (np.inf, np.inf)):
         with pytest.raises(AssertionError):
             claim.refutes(f"{printed}, {measured}", printed=printed, measured=measured)

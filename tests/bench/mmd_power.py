@@ -66,11 +66,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=500)
     parser.add_argument("--permutations", type=int, default=999)
+    parser.add_argument("--perturbations", type=int, nargs="*", default=list(PUBLISHED), choices=list(PUBLISHED))
     options = parser.parse_args()
     k = options.repetitions
     print("| perturbations | independent | shared | published | shared − published, in standard errors |")
     print("|---|---|---|---|---|")
-    for p, published in PUBLISHED.items():
+    for p in options.perturbations:
+        published = PUBLISHED[p]
         ours, theirs = (
             float(np.mean([rejects(p, 500, options.permutations, seed, shared=shared) for seed in range(k)]))
             for shared in (False, True)

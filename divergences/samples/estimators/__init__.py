@@ -4,12 +4,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from divergences.samples.estimators._pair import Method, Pair
+from divergences.samples.estimators.density_ratio import DensityRatio
 from divergences.samples.estimators.histogram import Histogram
+from divergences.samples.estimators.kernel_density import KernelDensity
+from divergences.samples.estimators.variational import DonskerVaradhan, Variational
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "histogram": Histogram(),
+        "kernel_density": KernelDensity(),
+        "logistic": DensityRatio("logistic"),
+        "ulsif": DensityRatio("ulsif"),
+        "variational": Variational(),
+        "donsker_varadhan": DonskerVaradhan(),
     }
 )
 
-__all__ = ["METHODS", "Histogram", "Method", "Pair"]
+__all__ = [
+    "METHODS",
+    "DensityRatio",
+    "DonskerVaradhan",
+    "Histogram",
+    "KernelDensity",
+    "Method",
+    "Pair",
+    "Variational",
+]

@@ -91,7 +91,12 @@ def scaled(value: Array, top: Array) -> Array:
     """value e**top in two steps, because that power alone may underflow."""
     xp = namespace(value)
     half = xp.exp(top / 2)
-    return xp.where(value == 0, value, value * half * half)
+    return xp.where((value == 0) | xp.isinf(value), value, value * half * half)
+
+
+def _beyond(atom: _Atom, side: Array) -> Array:
+    """The atoms on one side that are the tail's: far apart, but not at a zero, where the cost itself is right."""
+    return side & (atom.distance > FAR) & namespace(side).isfinite(atom.distance)
 
 
 def _tails(divergence: FDivergence, lp: Array, lq: Array) -> list[tuple[Array, FDivergence]]:
@@ -107,13 +112,13 @@ def log_cost(divergence: FDivergence, lp: Array, lq: Array) -> Array:
         near = divergence.cost(atom.p, atom.q, atom.d)
         value = scaled(near, atom.top)
         for side, entry in _tails(divergence, lp, lq):
-            lost = side & (xp.isinf(near) | xp.isnan(near))
+            lost = side & ~xp.isfinite(near) & xp.isfinite(atom.distance)
             if entry.tail is None:
                 _refuse_if_undecided(entry, side, lost, atom)
                 continue
             exponent, slope = entry.tail(atom.distance)
             far = exp_of_sum(atom.top, exponent, slope * atom.residue)
-            value = xp.where(side & (atom.distance > FAR) | lost, far, value)
+            value = xp.where(_beyond(atom, side) | lost, far, value)
         return xp.where(lp == lq, xp.zeros_like(value), value)
 
 
@@ -123,7 +128,7 @@ def _refuse_if_undecided(entry: FDivergence, side: Array, lost: Array, atom: _At
     one, zero = xp.ones_like(atom.top[..., :1]), xp.zeros_like(atom.top[..., :1])
     if bool(xp.all(xp.isfinite(entry.cost(one, zero, one)))):
         return
-    undecided = (lost | (side & (atom.distance > LAST))) & xp.isfinite(atom.distance)
+    undecided = lost | (side & (atom.distance > LAST) & xp.isfinite(atom.distance))
     if bool(xp.any(undecided)):
         raise DataError(
             f"{entry.name} has no `tail`, so log-probabilities must be within {LAST:g} of one another; "
@@ -147,7 +152,7 @@ def log_gradient(divergence: FDivergence, lp: Array, lq: Array) -> tuple[Array, 
             far = exp_of_sum(atom.top, exponent, slope * atom.residue)
             by_larger, by_smaller = far * (1 + slope), -far * slope
             for k, value in ((larger, by_larger), (1 - larger, by_smaller)):
-                use = side & ((atom.distance > FAR) | ~xp.isfinite(near[k]))
+                use = _beyond(atom, side) | (side & ~xp.isfinite(near[k]) & xp.isfinite(atom.distance))
                 found[k] = xp.where(use, value, found[k])
         none = [(x == -np.inf) | (lp == lq) | (y == -np.inf) for x, y in zip((lp, lq), found, strict=True)]
         by_p, by_q = (xp.where(n, xp.zeros_like(y), y) for n, y in zip(none, found, strict=True))
@@ -163,9 +168,9 @@ def log_ratio_slope(divergence: FDivergence, lp: Array, lq: Array) -> Array:
         (above, here), (below, there) = _tails(divergence, lp, lq)
         if here.tail is not None:
             exponent, slope = here.tail(atom.distance)
-            value = xp.where(above & (atom.distance > FAR), xp.exp(exponent) * (1 + slope), value)
+            value = xp.where(_beyond(atom, above), xp.exp(exponent) * (1 + slope), value)
         if there.tail is not None:
             exponent, slope = there.tail(atom.distance)
             far = -exp_of_sum(atom.distance, exponent, xp.zeros_like(exponent)) * slope
-            value = xp.where(below & (atom.distance > FAR), far, value)
+            value = xp.where(_beyond(atom, below), far, value)
         return xp.where(lp == lq, xp.zeros_like(value), value)

@@ -57,13 +57,12 @@ def alpha_cost(p: Array, q: Array, d: Array, c: float) -> Array:
 
 
 def alpha_tail(delta: Array, c: float) -> tuple[Array, Array]:
-    """Log of f(u)/u at u = e^δ, and its derivative in δ, for order a = 1 + c >= 1: f(u)/u = (ln_c(u) - 1 + 1/u)/a."""
+    """Log of f(u)/u at u = e^δ, and its derivative in δ, for order a = 1 + c > ½: f(u)/u = (ln_c(u) - 1 + 1/u)/a."""
     xp = namespace(delta)
     a, z, rest = 1 + c, c * delta, xp.exp(-delta)
-    small = xp.where(z <= 1, z, xp.zeros_like(z))
-    value = deformed_log(delta, c) - 1 + rest if c == 0 else delta * (1 + small * exp_excess(small)) - 1 + rest
-    near = xp.log(value / a), (xp.exp(small) - rest) / value
-    if c == 0:
+    value = deformed_log(delta, c) - 1 + rest
+    near = xp.log(value / a), (xp.exp(z) - rest) / value
+    if c <= 0:
         return near
     decay = xp.exp(-z)  # e^z is taken out of the logarithm, because it overflows
     below = 1 - (a - c * rest) * decay

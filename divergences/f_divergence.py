@@ -43,8 +43,8 @@ class FDivergence:
         f_star_g: v -> f_star(g(v)) in a form that does not overflow before its value does.
         cost: (p, q, d) -> q f̃(p/q) >= 0, inf allowed, per atom; d is p - q, at least as accurate as the subtraction.
         partials: (p, q, d) -> the two partial derivatives of `cost`.
-        tail: where f̃'(inf) = inf, what log-probabilities need beyond the floats: δ -> the logarithm of f̃(u)/u at
-            u = e^δ and its derivative in δ, to rounding for δ > 40 and wherever `cost` overflows; else None.
+        tail: where f̃'(inf) is inf or reached slowly, what log-probabilities need beyond the floats: δ -> the logarithm
+            of f̃(u)/u at u = e^δ and its derivative in δ, right for δ > 40 and wherever `cost` overflows; else None.
         fused: Σ cost of large arrays by a compiled kernel, NaN for rows that need `cost`; see `_fused.row_costs`.
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.

@@ -117,7 +117,7 @@ def _alpha(a: float, c: float) -> FDivergence:
         f_star_g=(lambda v: deformed_log(v, a)) if c < 0 else f_star,
         cost=cost,
         partials=lambda p, q, d: (weighted_deformed_log(1.0, p, q, d, c), weighted_deformed_log(1.0, q, p, -d, -a)),
-        tail=partial(alpha_tail, c=c) if c >= 0 else None,
+        tail=partial(alpha_tail, c=c) if c > -0.5 else None,
         mirror=None if a == 0.5 else lambda: _alpha(-c, -a),
     )
 

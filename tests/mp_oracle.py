@@ -98,7 +98,7 @@ def slopes(name, p, q):
     if p == q:
         return mp.mpf(0), mp.mpf(0)
     u = mp.mpf(p) / mp.mpf(q)
-    with mp.workdps(500):
+    with mp.workdps(500 + 2 * abs(int(mp.log10(u)))):
         u = mp.mpf(p) / mp.mpf(q)
         slope = mp.diff(f, u, h=u * mp.mpf(10) ** -60) - s1
         return slope, f(u) - f1 - s1 * (u - 1) - u * slope

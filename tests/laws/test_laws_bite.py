@@ -10,6 +10,7 @@ import torch
 import divergences as dv
 from tests.laws import f_divergence_laws as laws
 from tests.laws import test_every_f_divergence as every
+from tests.laws import test_every_perspective as every_perspective
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
 R, S = np.array([0.1, 0.1, 0.8]), np.array([0.6, 0.2, 0.2])
@@ -125,9 +126,9 @@ def test_the_true_entries_pass_the_same_cases():
 class Planted(dv.FDivergence):
     """Errors that no literal can hold, because they sit in the methods."""
 
-    def __call__(self, p, q, *, normalize=False):
+    def __call__(self, p, q, *, normalize=False, log=False):
         """A value that is off by 1e-9, for tensors by more."""
-        return super().__call__(p, q, normalize=normalize) + (1e-8 if isinstance(p, torch.Tensor) else 1e-9)
+        return super().__call__(p, q, normalize=normalize, log=log) + (1e-8 if isinstance(p, torch.Tensor) else 1e-9)
 
     def __rmul__(self, factor):
         """A multiple that forgets its factor."""
@@ -153,6 +154,9 @@ LARGE_CONJUGATE = replace(dv.kl, f_star=lambda t: dv.kl.f_star(t) + 0.1)
 FLIPPED = replace(dv.kl, partials=lambda p, q, d: tuple(-s for s in dv.kl.partials(p, q, d)))
 PRINTED = replace(dv.pearson, f_star=lambda t: t**2 / 4 + t)
 UNIFORM, CORNER = np.full(8, 1 / 8), np.eye(8)[0]
+FORGETFUL = replace(dv.js, cost=lambda p, q, d: np.where(q == 0, 0.0, dv.js.cost(p, q, d)))
+WRONG_TAIL = replace(dv.kl, tail=dv.jeffreys.tail)
+FAR_APART = np.array([0.5, 0.5]), np.array([1e-60, 1.0])
 MERGE = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 
 # name of the law -> the planted error, and the arguments at which the law must reject it.
@@ -187,8 +191,23 @@ PLANTED = {
     "gradient_against_mpmath_from_subnormals_to_one": (FLIPPED, {"name": "kl"}),
     "gradient_is_never_nan": (replace(dv.kl, partials=lambda p, q, d: (p / 0.0 - q / 0.0, q)), {"pair": (P, Q)}),
     "gradient_through_softmax": (FLIPPED, {}),
+    "biconjugate": (SMALL_CONJUGATE, {"u": 1.7}),
+    "limits_of_the_generator": (FORGETFUL, {"name": "js"}),
+    "products": (
+        replace(dv.pearson, cost=lambda p, q, d: 2 * dv.pearson.cost(p, q, d)),
+        {"pair": (P, Q), "other": (R, S)},
+    ),
+    "log_equals_linear": (WRONG_TAIL, {"pair": FAR_APART}),
+    "log_against_mpmath": (WRONG_TAIL, {"name": "kl"}),
+    "log_gradient_against_mpmath": (WRONG_TAIL, {"name": "kl"}),
+    "gradient_reaches_every_logit": (FLIPPED, {"name": "kl", "log": True}),
 }
-LAWS = {name.removeprefix("test_"): law for name, law in vars(every).items() if name.startswith("test_")}
+LAWS = {
+    name.removeprefix("test_"): law
+    for module in (every, every_perspective)
+    for name, law in vars(module).items()
+    if name.startswith("test_")
+}
 
 
 def check(law, d, arguments):

@@ -7,7 +7,7 @@ Per atom the cost q f̃(p/q) is built, like the general one, on the excess e(x) 
 
 without the first order, and e(x) = e(f) + (x - f) - k log 2. For k = 0 the quotient x itself is taken for f, so that p
 near q keeps its relative accuracy; for k ≠ 0 the correction is far from zero. Without a branch, loops become vector
-instructions. Masses are 0 or in [2^-900, 2]; a row with others is left to the general path, and so is NaN.
+instructions. Masses are 0 or at least 2^-900; a row with others is left to the general path, and so is NaN.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ KINDS = ("kl", "jeffreys", "weighted_js", "total_variation", "pearson", "squared
 KL, JEFFREYS, WEIGHTED_JS, TOTAL_VARIATION, PEARSON, SQUARED_HELLINGER, LE_CAM = range(len(KINDS))
 
 TILE = 1024  # atoms whose costs wait in the first-level cache to be summed
-SMALLEST, LARGEST = 2.0**-900, 2.0
+SMALLEST = 2.0**-900  # of the positive masses; too large a mass shows in its sum
 LOG2 = float(np.log(2.0))
 ROOT_HALF = int(np.sqrt(np.float64(0.5)).view(np.int64))
 # Minimax coefficients of R, published in fdlibm: log((1+s)/(1-s)) = 2s + s R(s²) to 2^-58.45 for s <= 0.1716.
@@ -111,11 +111,11 @@ def _le_cam(p: float, q: float) -> float:
 
 @njit(error_model="numpy")
 def _any_unfit(masses: np.ndarray) -> bool:
-    """Whether any is NaN, negative, tiny or too large."""
+    """Whether any is NaN, negative or tiny."""
     unfit = 0
     for i in range(len(masses)):
         x = masses[i]
-        unfit |= 0 if (x == 0.0) | ((x >= SMALLEST) & (x <= LARGEST)) else 1
+        unfit |= 0 if (x == 0.0) | (x >= SMALLEST) else 1
     return unfit != 0
 
 

@@ -19,6 +19,7 @@ ENTRIES = {
     "total_variation": dv.total_variation,
     "pearson": dv.pearson,
     "squared_hellinger": dv.squared_hellinger,
+    "le_cam": dv.le_cam,
 }
 
 

@@ -1,6 +1,7 @@
 """The f-divergences under law: the catalogue, its families at more parameters, and generators of users."""
 
 import divergences as dv
+from tests import generators
 from tests.mp_oracle import LEVELS, ORDERS, WEIGHTS
 
 NAMED = {
@@ -11,10 +12,8 @@ NAMED = {
 }
 """By their names in `mp_oracle.GENERATORS`."""
 
-KINKS = {"total_variation": 1.0} | {d.name: g for g, d in ((g, dv.hockey_stick(g)) for g in (2.0, *LEVELS))}
-"""The ratio at which the generator has no derivative, by the name of the divergence."""
+KINKS = {"total_variation": (1.0,)} | {dv.hockey_stick(g).name: (g,) for g in (2.0, *LEVELS)} | generators.KINKS
+"""The ratios at which the generator has no derivative, by the name of the divergence."""
 
-USER_MADE: dict[str, dv.FDivergence] = {}
-"""Generators that are in no oracle: under the laws that need none."""
-
-EVERY = {**NAMED, **USER_MADE}
+EVERY = {**NAMED, **generators.USER_MADE}
+"""With generators that are in no oracle: under the laws that need none."""

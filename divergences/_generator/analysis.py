@@ -1,6 +1,7 @@
 """From a user's f to its `Curve`: the centre, the two ends, the limits there, and what was found on the way."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,12 +22,13 @@ REACH = {np.float64: 690.0, np.longdouble: 760.0}
 
 def analyse(f: Any, at_zero: float | None, slope_at_infinity: float | None) -> tuple[Curve, Found]:
     """The curve of f and what was found; DataError where f is no generator or a limit is not decided."""
-    try:
-        return analyse_source(source(f), at_zero, slope_at_infinity)
-    except DataError:
+    s = source(f)
+    if s.dtype is not np.float64:
+        with suppress(DataError):
+            return analyse_source(s, at_zero, slope_at_infinity)
         # A function that rounds to float64 inside looks rough, or discontinuous, to more digits than it has.
         s = source(f, np.float64)
-        return analyse_source(s, at_zero, slope_at_infinity)
+    return analyse_source(s, at_zero, slope_at_infinity)
 
 
 def analyse_source(s: Source, at_zero: float | None, slope_at_infinity: float | None) -> tuple[Curve, Found]:

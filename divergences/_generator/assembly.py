@@ -25,14 +25,19 @@ def generated(
 ) -> "FDivergence":
     """The divergence that f generates, of class `kind`; its reverse is derived from u f(1/u) when it is asked for."""
     limits = _limit(at_zero, "at_zero"), _limit(slope_at_infinity, "slope_at_infinity")
-    curve, found = analyse(f, *limits)
+    with quiet():
+        curve, found = analyse(f, *limits)
     label = name or str(getattr(f, "__name__", type(f).__name__))
     if found.symmetric:
         return kind(name=label, **_fields(curve, found))
 
     @cache
     def reverse() -> "FDivergence":
-        fields = _fields(*analyse_source(mirrored(curve), *limits[::-1]))
+        with quiet():
+            fields = _fields(*analyse_source(mirrored(curve), *limits[::-1]))
+        # Values and gradients are those of the original to the bit; only the conjugate needs the mirrored curve.
+        fields["cost"] = lambda p, q, d: divergence.cost(q, p, -d)
+        fields["partials"] = lambda p, q, d: divergence.partials(q, p, -d)[::-1]
         return kind(name=f"reverse of {label}", mirror=lambda: divergence, **fields)
 
     divergence = kind(name=label, mirror=reverse, **_fields(curve, found))
@@ -141,7 +146,8 @@ def _activation(v: Array, steepest: float, centre: float) -> Array:
         return v + centre
     xp = namespace(v)
     size = steepest or 1.0  # where f is a line above 1, the end is f'(1) itself and v = 0 lies below it
-    root = (abs(v) + xp.hypot(v, xp.full_like(v, 2 * size))) / 2
+    # Not abs(v), whose gradient at v = 0 would be 0.
+    root = (xp.where(v > 0, v, -v) + xp.hypot(v, xp.full_like(v, 2 * size))) / 2
     return (steepest + centre) - xp.where(v > 0, size * (size / root), root)
 
 

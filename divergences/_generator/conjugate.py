@@ -1,5 +1,8 @@
 """The Fenchel conjugate of a curve: S(u) = t solved for u, then f*(t) = t u - f(u)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from divergences._generator.curve import Curve
@@ -22,22 +25,17 @@ def conjugate(c: Curve, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if inside.any():
             value[inside], at[inside] = _inside(c, t[inside], slope[inside])
         if below.any():
-            value[below], at[below] = _below(c, t[below], slope[below], float(np.exp(xs[0])))
+            value[below], at[below] = _below(c, t[below], slope[below], np.exp(kind(xs[0])))
         if above.any():
             value[above], at[above] = _above(c, t[above])
     return value, at
 
 
 def _inside(c: Curve, t: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bisection of S between neighbours of the table; an error of u counts squared in the value."""
+    """S is inverted between neighbours of the table; an error of u counts squared in the value."""
     xs, table = c.table
     i = np.clip(np.searchsorted(table, slope), 1, len(xs) - 1)
-    low, high = xs[i - 1], xs[i]
-    for _ in range(HALVINGS):
-        x = (low + high) / 2
-        rises = c.slopes(np.exp(x), np.expm1(x)) < slope
-        low, high = np.where(rises, x, low), np.where(rises, high, x)
-    x = (low + high) / 2
+    x = _root(lambda x, k: c.slopes(np.exp(x), np.expm1(x)) - slope[k], xs[i - 1], xs[i])
     u, e = np.exp(x), np.expm1(x)
     # t u - f(u) keeps small values small; beside 1 the centred form does.
     centred = c.slope + slope * u - c.excess(u, e)
@@ -48,7 +46,31 @@ def _inside(c: Curve, t: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.
     return value, u
 
 
-def _below(c: Curve, t: np.ndarray, slope: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def _root(rise: Callable[[np.ndarray, np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Where each increasing `rise(x, which)` changes sign: secants between bisections, which a kink needs."""
+    kind = rise(low, np.arange(len(low))).dtype
+    low, high, x = low.astype(kind), high.astype(kind), (low + high).astype(kind) / 2
+    below, above = rise(low, np.arange(len(low))), rise(high, np.arange(len(low)))
+    open_ = np.arange(len(low))
+    for step in range(2 * HALVINGS):
+        a, b, fa, fb = low[open_], high[open_], below[open_], above[open_]
+        middle = (a + b) / 2
+        secant = a - fa * (b - a) / (fb - fa)
+        trial = np.where((step % 2 == 0) & (secant > a) & (secant < b), secant, middle)
+        f = rise(trial, open_)
+        x[open_] = trial
+        left = f < 0
+        low[open_], below[open_] = np.where(left, trial, a), np.where(left, f, fa)
+        high[open_], above[open_] = np.where(left, b, trial), np.where(left, fb, f)
+        unit = np.finfo(kind).eps
+        width = high[open_] - low[open_]
+        open_ = open_[(f != 0) & (np.abs(f) > 4 * unit * np.abs(fb - fa)) & (width > 2 * unit * np.abs(trial) + 1e-19)]
+        if not len(open_):
+            break
+    return x
+
+
+def _below(c: Curve, t: np.ndarray, slope: np.ndarray, least: Any) -> tuple[np.ndarray, np.ndarray]:
     """Slopes that f has at u = 0 only, or so near to it that u is below `least`."""
     if np.isfinite(c.at_zero):
         end = np.full_like(t, c.slope - c.at_zero)
@@ -56,7 +78,7 @@ def _below(c: Curve, t: np.ndarray, slope: np.ndarray, least: float) -> tuple[np
         if c.close is not None and c.close.a:
             at = np.where(at > 0, np.exp(-np.maximum(c.close.inverse(slope.astype(float)), c.close.x)), 0.0)
         at = np.where(np.isneginf(t), 0.0, at)
-        u = np.maximum(at, np.exp(c.low)).astype(c.source.dtype)
+        u = np.maximum(at.astype(c.source.dtype), np.exp(c.source.dtype(c.low)))
         return np.maximum(end, np.where(np.isneginf(t), -np.inf, t * u - c.value(u)).astype(float)), at
     if c.growth_left is None:
         if np.all(np.isneginf(t)):

@@ -16,6 +16,7 @@ from divergences.errors import DataError
 DEGREE = 12
 WIDTH = 0.5
 NARROWEST = 2.0**-46
+KINKED = 1e-7
 MOST_PANELS = 40_000
 _NODES = chebyshev.chebpts1(DEGREE + 1)
 _COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_NODES, DEGREE))
@@ -65,10 +66,13 @@ class Panels:
         return y0, y1 / u, (y2 - y1) / u / u
 
     def kinks(self) -> np.ndarray:
-        """The x at which panels had to become as narrow as rounding, each once."""
-        middle = (self.edges[1:] + self.edges[:-1]) / 2
-        middle = middle[np.diff(self.edges) <= 4 * NARROWEST]
-        return middle[np.append(True, np.diff(middle) > 1e-9)[: len(middle)]]
+        """The x at which panels had to become far narrower than a smooth function asks, each once."""
+        width = np.diff(self.edges)
+        narrow = np.flatnonzero(width <= KINKED)
+        if not len(narrow):
+            return np.zeros(0)
+        groups = np.split(narrow, np.flatnonzero(np.diff(self.edges[narrow]) > 16 * KINKED) + 1)
+        return np.array([self.edges[g[np.argmin(width[g])]] for g in groups])
 
 
 def _interpolate(y: Any, a: np.ndarray, b: np.ndarray, scale: float, dtype: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def with_panels(s: Source, low: float, high: float, scale: float) -> Source:
     """`s`, with derivatives of piecewise interpolants in log u where it has none of its own."""
     if s.jet is not None:
         return s
-    panels = Panels.of(lambda x: s.value(np.exp(x).astype(s.dtype)), low, high, scale, s.dtype)
+    panels = Panels.of(lambda x: s.value(np.exp(x.astype(s.dtype))), low, high, scale, s.dtype)
     return replace(s, jet=panels.jet, panels=panels, by_differences=True)
 
 
@@ -86,7 +86,7 @@ def _check_array(result: np.ndarray, f: Any, probe: np.ndarray) -> None:
     """The same numbers one at a time: a function that looks at the whole array is not one of the ratio."""
     with quiet():
         alone = np.array([np.asarray(f(probe[i : i + 1])).ravel()[0] for i in range(len(probe))], dtype=float)
-    bad = np.abs(alone - result.astype(float)) > 1e-9 * (1 + np.abs(alone))
+    bad = ~np.isclose(alone, result.astype(float), rtol=1e-9, atol=1e-9, equal_nan=True)
     if bad.any():
         i = int(np.argmax(bad))
         raise DataError(

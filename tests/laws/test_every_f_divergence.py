@@ -234,8 +234,7 @@ def test_torch_equals_numpy(d, pair):
 def test_gradient_matches_finite_differences(d, pair):
     """Inside the simplex, autograd equals central differences of the cost."""
     p, q = ((x + 0.1) / (x + 0.1).sum() for x in pair)
-    kink = entries.KINKS.get(d.name)
-    if kink is not None and np.abs(p - kink * q).min() < 1e-3:
+    if any(np.abs(p - kink * q).min() < 1e-3 for kink in entries.KINKS.get(d.name, ())):
         return  # at the kink there is no derivative to compare with
     assert laws.gradient_gap(d, p, q) <= 1e-5
 

@@ -1,0 +1,318 @@
+"""Divergences from a user's own generator: as exact as stated, and refused with the point where it is none."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+import torch
+
+import divergences as dv
+from divergences._generator.analysis import analyse_source
+from divergences._generator.conjugate import conjugate
+from divergences._generator.source import source
+from tests import generators
+from tests.laws import f_divergence_laws as laws
+from tests.strategies import simplex_grid
+
+make = dv.FDivergence.from_generator
+PAIRS = [(name, f) for name, twins in generators.TWINS.items() for f in twins]
+TWINS = pytest.mark.parametrize(("name", "f"), PAIRS, ids=[f.__name__ for _, f in PAIRS])
+P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
+
+# What docs/own-divergence.md states, by the way f is called: of values, conjugates and slopes, relative.
+STATED = {
+    "arrays": {"value": 1e-14, "conjugate": 1e-13, "slope": 1e-9},
+    "tensors": {"value": 1e-12, "conjugate": 1e-11, "slope": 1e-7},
+    "scalars": {"value": 1e-10, "conjugate": 1e-10, "slope": 1e-5},
+}
+
+
+def relative(measured, expected, smallest=0.0):
+    """The worst error relative to `expected` (and to `smallest` where that is larger)."""
+    measured, expected = np.asarray(measured, float), np.asarray(expected, float)
+    differs = measured != expected
+    gap = np.abs(measured[differs] - expected[differs]) / np.maximum(np.abs(expected[differs]), smallest or 5e-324)
+    return gap.max(initial=0.0)
+
+
+def random_pairs():
+    rng = np.random.default_rng(5)
+    return rng.dirichlet(np.full(5, 0.5), 300), rng.dirichlet(np.full(5, 0.5), 300)
+
+
+@TWINS
+def test_values_are_those_of_the_catalogue(name, f):
+    """On the grid from subnormals to one, zeros and nearly equal masses included, in both directions."""
+    d, entry = make(f), dv.CATALOGUE[name]
+    for p, q in (simplex_grid(), simplex_grid()[::-1], random_pairs()):
+        for mine, true in ((d, entry), (d.reverse, entry.reverse)):
+            assert relative(mine(p, q), true(p, q), 1e-308) <= STATED[d.found.calls]["value"]
+
+
+@TWINS
+def test_conjugates_are_those_of_the_catalogue(name, f):
+    """At the slopes of ratios from 1e-4 to 1e4, at -inf, and at the end of the domain."""
+    d, entry = make(f), dv.CATALOGUE[name]
+    stated = STATED[d.found.calls]["conjugate"]
+    for mine, true in ((d, entry), (d.reverse, entry.reverse)):
+        assert relative(mine.high, true.high, 1.0) <= stated
+        t = true.derivative(np.geomspace(1e-4, 1e4, 300))
+        if true.high < np.inf:
+            t = t[t <= true.high - 1e-9]
+        assert relative(mine.conjugate(t), true.conjugate(t), 1.0) <= stated
+        assert mine.conjugate(-np.inf) == pytest.approx(float(true.conjugate(-np.inf)), abs=1e-12)
+        assert mine.conjugate(np.inf) == np.inf
+        if true.high < np.inf:
+            end, expected = mine.conjugate(mine.high), true.conjugate(true.high)
+            assert end == expected or end == pytest.approx(expected, rel=1e-7)
+
+
+@TWINS
+def test_slopes_are_those_of_the_catalogue(name, f):
+    """The gradient on random pairs, and the optimal critic."""
+    d, entry = make(f), dv.CATALOGUE[name]
+    p, q = random_pairs()
+    for mine, true in ((d, entry), (d.reverse, entry.reverse)):
+        for measured, expected in zip(mine.gradient(p, q), true.gradient(p, q), strict=True):
+            assert relative(measured, expected, 1e-3) <= STATED[d.found.calls]["slope"]
+        with np.errstate(over="ignore"):
+            assert relative(mine.optimal_critic(p, q), true.optimal_critic(p, q), 1e-3) <= 1e-5
+
+
+@TWINS
+def test_limits_are_those_of_the_catalogue(name, f):
+    """f(0), f'(1) and f'(inf), and what follows from them."""
+    found, entry = make(f).found, dv.CATALOGUE[name]
+    assert found is not None
+    assert found.at_zero == pytest.approx(float(entry.generator(0.0)), abs=1e-10)
+    assert found.slope_at_one == pytest.approx(entry.slope_at_one, abs=1e-10)
+    assert found.slope_at_infinity == pytest.approx(entry.high, abs=1e-10)
+    assert found.symmetric == (entry.mirror is None)
+    assert found.separates
+    assert found.kinks == ((1.0,) if name == "total_variation" else ())
+
+
+def test_what_was_found_can_be_read():
+    """How f is called and differentiated, its kinks, its growth, and its accuracy."""
+    found = make(lambda u: u * np.log(u)).found
+    assert (found.calls, found.derivatives) == ("arrays", "automatic differentiation")
+    assert found.growth_at_infinity == "1 u^0 (log u -1)"
+    assert found.accuracy < 1e-14
+    assert make(generators.kl_of_one_number).found.derivatives == "differences of its values"
+    assert make(generators.js_of_tensors).found.derivatives == "torch.autograd"
+    assert make(generators.piecewise_linear).found.kinks == (0.5, 1.0, 3.0)
+    assert make(lambda u: max(abs(u - 1) - 0.1, 0.0)).found.kinks == (0.9, 1.1)
+    assert make(generators.square_times_logarithm).found.growth_at_infinity == "1 u^1 log u"
+
+
+def test_flat_beside_one_does_not_separate():
+    """f = 0 about 1 cannot tell near distributions apart; flat on one side only, it still can: both have one sum."""
+    flat = make(lambda u: np.maximum(abs(u - 1) - 0.1, 0))
+    assert not flat.separates
+    assert flat([0.5, 0.5], [0.48, 0.52]) == 0
+    one_sided = make(generators.one_sided_square)
+    assert one_sided.separates
+    assert one_sided([0.5, 0.5], [0.48, 0.52]) > 0
+
+
+def test_a_multiple_of_u_minus_one_adds_nothing():
+    """Tilting f moves f' and the conjugate, and neither the value nor the cost of an atom."""
+    plain, tilted = make(lambda u: u * np.log(u)), make(lambda u: u * np.log(u) + 3 * (u - 1))
+    assert tilted.slope_at_one == pytest.approx(4)
+    assert np.allclose(tilted.contributions(P, Q), plain.contributions(P, Q), rtol=1e-13)
+    assert tilted.conjugate(2.0) == pytest.approx(float(plain.conjugate(-1.0)) + 3, rel=1e-13)
+
+
+def test_steep_growth_against_mpmath():
+    """cosh(u - 1) - 1: exact to u = 700, and inf where e^u is beyond the floats."""
+    d = make(generators.hyperbolic_cosine)
+    for p, q in ((P, Q), (np.array([0.7, 0.3]), np.array([0.001, 0.999]))):
+        exact = mp.fsum(mp.mpf(b) * (mp.cosh(mp.mpf(a) / mp.mpf(b) - 1) - 1) for a, b in zip(p, q, strict=True))
+        assert d(p, q) == pytest.approx(float(exact), rel=1e-13)
+    assert d([0.5, 0.5], [1e-9, 1 - 1e-9]) == np.inf
+    assert d.conjugate(np.sinh(2.0)) == pytest.approx(3 * np.sinh(2.0) - np.cosh(2.0) + 1, rel=1e-13)
+
+
+@pytest.mark.parametrize("f", [generators.hyperbolic_cosine, generators.piecewise_linear, generators.cubic])
+@pytest.mark.parametrize("u", [1e-6, 0.3, 0.7, 1.0, 1.3, 2.7, 9.0])
+def test_fenchel_young_is_tight_at_the_derivative(f, u):
+    """f(u) + f*(f'(u)) = u f'(u), at kinks too."""
+    for d in (make(f), make(f).reverse):
+        if np.isfinite(d.derivative(u)):
+            assert laws.fenchel_young_gap(d, u) <= 1e-12
+
+
+def test_conjugate_at_a_kink():
+    """Between the slopes -1 and 1/2 the supremum stays at the kink u = 1: a line of slope 1."""
+    d = make(generators.piecewise_linear)
+    t = np.array([-5.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.4, 0.5, 1.0, 2.0])
+    candidates = np.array([0.0, 0.5, 1.0, 3.0])
+    expected = (t[:, None] * candidates - generators.piecewise_linear(candidates)).max(axis=1)
+    assert np.allclose(d.conjugate(t), expected, rtol=1e-13, atol=1e-14)
+    assert d.conjugate(2.0 + 1e-9) == np.inf
+
+
+def test_activation():
+    """v = 0 is the critic that sees no difference; the end of the domain is approached and never reached."""
+    for d in (make(lambda u: (np.sqrt(u) - 1) ** 2), make(lambda u: u * np.log(u)), make(generators.one_sided_square)):
+        v = np.linspace(-50, 1e6, 10_001)
+        t = d.activation(v)
+        assert np.all(np.diff(t) > 0)
+        assert np.all(t < d.high)
+    assert make(lambda u: (np.sqrt(u) - 1) ** 2).activation(0.0) == 0
+    assert make(lambda u: u * np.log(u)).activation(0.0) == 1
+
+
+def test_conjugate_activation_keeps_its_digits():
+    """f*(g(v)) at large scores, against t / (1 - t) of the same t."""
+    d = make(lambda u: (np.sqrt(u) - 1) ** 2)
+    for v in (10.0, 1e3, 1e6):
+        t = float(d.activation(v))
+        assert d.conjugate_activation(v) == pytest.approx(t / (1 - t), rel=1e-8)
+
+
+def test_log_probabilities():
+    """Ratios far beyond the floats, by the law of growth of f."""
+    lp, lq = np.array([-700.0, math.log1p(-math.exp(-700))]), np.array([-1500.0, 0.0])
+    assert make(lambda u: (u - 1) ** 2)(lp, lq, log=True) == pytest.approx(math.exp(100), rel=1e-12)
+    far = make(lambda u: u * np.log(u))([-1.0, math.log1p(-math.exp(-1))], [-1e6, 0.0], log=True)
+    assert far == pytest.approx(float(dv.kl([-1.0, math.log1p(-math.exp(-1))], [-1e6, 0.0], log=True)), rel=1e-12)
+    steep = make(generators.square_times_logarithm)
+    assert steep.tail is not None
+    assert steep.tail(np.array([1e3]))[0] == pytest.approx(math.log(1e3) + 1e3, rel=1e-12)  # f(u)/u ~ u log u
+
+
+def test_tensors_carry_gradients():
+    """Those of the catalogue, with respect to masses and through the activation."""
+    mine, true = make(generators.js_of_arrays), dv.js
+    p, q = (torch.tensor(x, requires_grad=True) for x in (P, Q))
+    for a, b in zip(*(torch.autograd.grad(d(p, q), (p, q)) for d in (mine, true)), strict=True):
+        assert torch.allclose(a, b, rtol=1e-12)
+    v = torch.linspace(-3, 3, 7, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(mine.conjugate_activation(v).sum(), v)
+    step = 1e-6
+    numeric = (mine.conjugate_activation(v.detach() + step) - mine.conjugate_activation(v.detach() - step)) / (2 * step)
+    assert torch.allclose(slope, numeric, rtol=1e-7, atol=1e-9)
+    assert mine(p.float().detach(), q.float().detach()).dtype == torch.float32
+
+
+def test_a_second_derivative_is_refused():
+    """It is not known, and a gradient without it would be wrong in silence."""
+    p, q = (torch.tensor(x, requires_grad=True) for x in (P, Q))
+    value = make(generators.js_of_arrays)(p, q)
+    with pytest.raises(dv.DataError, match="first derivatives only"):
+        torch.autograd.grad(torch.autograd.grad(value, p, create_graph=True)[0].sum(), p)
+
+
+def test_reverse_of_the_reverse():
+    """It is the divergence itself, and multiples have multiples as reverses."""
+    d = make(generators.cubic, name="cubic")
+    assert d.reverse.reverse is d
+    assert d.reverse.name == "reverse of cubic"
+    assert (3 * d).reverse(P, Q) == pytest.approx(3 * d(Q, P), rel=1e-14)
+    assert d.reverse(P, Q) == d(Q, P)
+    assert (3 * d).found is None
+
+
+@pytest.mark.parametrize("name", ["kl", "js", "pearson", "neyman", "total_variation"])
+def test_without_extended_precision(name):
+    """Where floats are all there is: f overflows earlier, and its law of growth takes over."""
+    f, entry = generators.TWINS[name][0], dv.CATALOGUE[name]
+    curve, found = analyse_source(source(f, np.float64), None, None)
+    assert found.digits == 15
+    masses = np.array([5e-324, 1e-310, 1e-200, 1e-100, 1e-9, 0.3, 0.3 * (1 + 1e-9), 0.9])
+    p, q = (grid.ravel() for grid in np.meshgrid(masses, masses))
+    scale = 2.0**100  # away from the subnormals, as callers do
+    with np.errstate(all="ignore"):
+        measured = curve.cost(p * scale, q * scale, (p - q) * scale)
+        expected = entry.cost(p * scale, q * scale, (p - q) * scale)
+    off = p != q
+    assert relative(measured[off], expected[off]) <= 1e-11
+    t = entry.derivative(np.geomspace(1e-4, 1e4, 100))
+    t = t[t < entry.high]
+    assert relative(conjugate(curve, t)[0], entry.conjugate(t), 1.0) <= 1e-10
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (3, r"f must be a function of the ratio u > 0; got 3"),
+        (lambda u: u, r"f must be 0 at u = 1; got f\(1\) = 1\. Pass lambda u: f\(u\) - f\(1\)"),
+        (
+            lambda u: np.log(u),
+            r"f must be convex on u > 0; got f\(.*\) = .*, f\(.*\) = .*, f\(.*\) = .*, where the slope",
+        ),
+        (lambda u: (u - 1) ** 2 - 0.3 * np.exp(-((u - 2) ** 2) * 50) * (u - 1), "f must be convex"),
+        (
+            lambda u: np.where(u > 3, np.nan, u - 1),
+            r"NaN at \d+ of \d+ ratios between 1e-12 and 1e12, the first u = 3\.0",
+        ),
+        (lambda u: (u**3000 - 1) / (u**3000 + 1), "NaN"),
+        (lambda u: np.where(u > 3, np.inf, (u - 1) ** 2), r"f must be finite on \(0, inf\); it is inf at u = 3\.0"),
+        (lambda u: np.sqrt(u - 1 + 0j), "f must return a real number at every ratio u > 0"),
+        (lambda u: np.outer(u, u), "f must return a real number"),
+        (lambda u: u * np.log(u) * np.mean(u), "f must act on each ratio alone"),
+        (lambda u: u * missing, r"f\(0\.2\) raised NameError"),  # type: ignore[name-defined]  # noqa: F821
+        (lambda u: "one", "f must return a real number"),
+        (lambda u: math.log(u - 0.001), r"at u = .*: (math domain error|expected a positive input)"),
+    ],
+)
+def test_what_is_no_generator_is_refused(f, message):
+    """Each with what was required, what was found and where."""
+    with pytest.raises(dv.DataError, match=message):
+        make(f)
+
+
+def slow(u):
+    """f'(u) ~ log log u, which has grown to 6.5 only at the end of the floats."""
+    return u * (np.log(np.log(u + 3)) - math.log(math.log(4)))
+
+
+def test_an_undecided_limit_is_asked_for():
+    """log log u cannot be told from a constant: the user says, and the answer is noted."""
+    with pytest.raises(dv.DataError, match=r"f'\(inf\) cannot be told .* Pass slope_at_infinity=, a number or inf"):
+        make(slow)
+    d = make(slow, slope_at_infinity=np.inf)
+    assert d([0.5, 0.5], [1.0, 0.0]) == np.inf
+    assert d.found.notes == ("f'(inf) = inf as given",)
+    assert make(slow, slope_at_infinity=10.0)([0.5, 0.5], [1.0, 0.0]) > 0
+
+
+def test_a_limit_that_contradicts_f_is_refused():
+    """f(0) = 1 is plain to see, and so is that f'(0) = -2."""
+    with pytest.raises(dv.DataError, match=r"at_zero must agree with f, which tends to 1 there; got 2"):
+        make(lambda u: (u - 1) ** 2, at_zero=2.0)
+    with pytest.raises(dv.DataError, match="slope_at_infinity must be a number or inf; got 'x'"):
+        make(lambda u: (u - 1) ** 2, slope_at_infinity="x")  # type: ignore[arg-type]
+    assert make(lambda u: (u - 1) ** 2, at_zero=1.0).found.notes == ("f(0) = 1 as given",)
+
+
+def test_the_way_f_is_written_does_not_matter():
+    """Array-API code, clipping, branches by `where` and a function of SciPy are differentiated alike."""
+    from scipy.special import xlogy
+
+    def of_namespace(u):
+        xp = u.__array_namespace__()
+        return u * xp.log(u)
+
+    for f in (of_namespace, lambda u: xlogy(u, u), lambda u: np.where(u > 0, u * np.log(u), 0.0)):
+        d = make(f)
+        assert d.found.derivatives == "automatic differentiation"
+        assert d(P, Q) == pytest.approx(float(dv.kl(P, Q)), rel=1e-14)
+    clipped = make(lambda u: np.clip(u, 1.0, np.inf) - 1)
+    assert clipped(P, Q) == pytest.approx(float(dv.total_variation(P, Q)), rel=1e-14)
+
+
+def test_differences_take_over_where_f_cannot_be_differentiated():
+    """Assignment into an array is beyond automatic differentiation, and the answer is still right."""
+
+    def f(u):
+        out = u * np.log(u)
+        out[u < 1e-200] = 0.0
+        return out
+
+    d = make(f)
+    assert d.found.derivatives == "differences of its values"
+    assert d(P, Q) == pytest.approx(float(dv.kl(P, Q)), rel=1e-11)
+    assert d.conjugate(0.5) == pytest.approx(math.exp(-0.5), rel=1e-11)

@@ -1,6 +1,7 @@
 """Blocks on threads: each once, errors raised, the caller's context kept."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -64,7 +65,11 @@ def test_blocks_inside_blocks_start_no_more_threads(threads):
     owners = []
 
     def outer(start, stop):
-        run_blocks(lambda a, b: owners.append((start, threading.get_ident())), 4, 1)
+        def inner(a, b):
+            time.sleep(0.005)  # time enough for another thread to take the next block
+            owners.append((start, threading.get_ident()))
+
+        run_blocks(inner, 4, 1)
 
     run_blocks(outer, 6, 1)
     assert all(len({owner for block, owner in owners if block == i}) == 1 for i in range(6))

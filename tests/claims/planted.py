@@ -12,6 +12,7 @@ import torch
 from scipy.sparse import coo_array
 
 import divergences as dv
+import gan.game
 from divergences.f_divergence import FDivergence
 from divergences.optimal_transport import Exact, LinearProgram, Univariate
 from gan.data import GaussianMixture
@@ -196,6 +197,7 @@ TRANSPORT = {
     "no clipping": Error((WeightClipping,), CALL, lambda right: lambda self, parameters: None, "C14"),
     "a penalty without its weight": Error((GradientPenalty,), CALL, scaled(0.1), "C18 D23"),
     "steps twice as long": Error((RMSProp,), "step", hasty, "C20"),
+    "one critic step too many": Error((gan.game,), "RECIPES", changed(**{"wgan-gp": {"critic_steps": 6}}), "C19"),
     "W's loss with the wrong sign": Error((Wasserstein,), "critic_loss", scaled(-1.0), "C14 C18 C21"),
     "an activation of slope two": Error(
         (test_part_c_lipschitz,), "ACTIVATIONS", lambda right: {"twice": lambda x: 2 * torch.relu(x)}, "C17"

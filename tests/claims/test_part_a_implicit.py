@@ -72,7 +72,7 @@ def test_sample_based_measures(claim):
     for kind in kinds:
         claim.at_least(f"{kind}: intervals of 40 that cover it", measured=covered[kind], bound=30)
         what = f"{kind}: mean width of an interval over the truth, {truth[kind]:.4f}"
-        claim.at_most(what, measured=widths[kind], bound=0.8)
+        claim.at_most(what, measured=widths[kind], bound=1.2)
 
 
 @pytest.mark.claim("A11")

@@ -133,6 +133,19 @@ def test_increasing_in_the_order():
     assert np.all(values[1:] >= values[:-1] * (1 - 1e-11))
 
 
+@pytest.mark.parametrize("order", [0.0, 0.3, 0.5, 1.0, 2.0, 50.0, np.inf])
+def test_additive_over_independent_pairs(order):
+    """Rényi's divergence of products is the sum; Chernoff's is at most that."""
+    rng = np.random.default_rng(3)
+    p, q, r, s = rng.dirichlet(np.full(5, 0.5), (4, 30))
+    p[:5, 0] = 0
+    p /= p.sum(-1, keepdims=True)
+    joint = [np.einsum("ni,nj->nij", *pair).reshape(30, 25) for pair in ((p, r), (q, s))]
+    parts = dv.renyi(p, q, order) + dv.renyi(r, s, order)
+    assert np.allclose(dv.renyi(*joint, order, normalize=True), parts, rtol=1e-11)
+    assert np.all(dv.chernoff(*joint, normalize=True) <= (dv.chernoff(p, q) + dv.chernoff(r, s)) * (1 + 1e-12))
+
+
 @pytest.mark.parametrize("order", [0.0, 0.3, 1.0, 2.0, 50.0, np.inf])
 def test_log_probabilities(order):
     """The same numbers from logarithms and from logits; nothing overflows at order 50."""

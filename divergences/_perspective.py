@@ -172,5 +172,6 @@ def log_ratio_slope(divergence: FDivergence, lp: Array, lq: Array) -> Array:
         if there.tail is not None:
             exponent, slope = there.tail(atom.distance)
             far = -exp_of_sum(atom.distance, exponent, xp.zeros_like(exponent)) * slope
-            value = xp.where(_beyond(atom, below), far, value)
+            # Where the slope underflows beside an overflow, the value at 0 is the right infinity.
+            value = xp.where(_beyond(atom, below) & ~xp.isnan(far), far, value)
         return xp.where(lp == lq, xp.zeros_like(value), value)

@@ -3,6 +3,8 @@
 ln_c(u) = (u^c - 1)/c, log u at c = 0 (Tsallis, 1994): the derivative of the alpha generator of order 1 + c.
 """
 
+import math
+
 from divergences._arrays import Array, namespace
 from divergences._numerics import log_excess, log_ratio
 
@@ -66,5 +68,5 @@ def alpha_tail(delta: Array, c: float) -> tuple[Array, Array]:
         return near
     decay = xp.exp(-z)  # e^z is taken out of the logarithm, because it overflows
     below = 1 - (a - c * rest) * decay
-    far = z + xp.log(below / (a * c)), c * (1 - rest * decay) / below
+    far = z + xp.log(below / a) - math.log(c), c * (1 - rest * decay) / below
     return xp.where(z <= 1, near[0], far[0]), xp.where(z <= 1, near[1], far[1])

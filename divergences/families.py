@@ -33,9 +33,10 @@ def weighted_js(weight: float) -> FDivergence:
     0.214764933638007
     """
     w = positive(weight, "weight")
-    if w >= 1:
+    if not 1e-30 <= w < 1:  # smaller weights of small masses underflow
         raise DataError(
-            f"weight must be strictly between 0 and 1; got {weight!r}. The limits are 0 and 0: scale by 1/w."
+            f"weight must be strictly between 0 and 1, and at least 1e-30; got {weight!r}. The limits are 0 and 0; "
+            "those of D/w and D/(1-w) are kl and reverse_kl."
         )
     return _weighted_js(w, 1 - w)
 

@@ -155,6 +155,13 @@ def _show(value: Any) -> str:
     return f"{value:.6g}".replace("inf", "∞")
 
 
+def _relation(line: dict[str, Any]) -> str:
+    """Measured beside expected, with the tolerance where the two are seen to differ."""
+    measured, expected = _show(line["measured"]), _show(line["expected"])
+    width = f" ± {line['tolerance']:.2g}" if line["kind"] == "equal" and measured != expected else ""
+    return f"{measured} {SYMBOL[line['kind']]} {expected}{width}"
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
@@ -176,10 +183,7 @@ def markdown(claims: list[dict[str, Any]]) -> str:
         out += [f"## {title}", "", "| row | claim | source | expected and measured | verdict | test |"]
         out += ["|---|---|---|---|---|---|"]
         for c in group:
-            lines = "<br>".join(
-                f"{_cell(line['what'])}: {_show(line['measured'])} {SYMBOL[line['kind']]} {_show(line['expected'])}"
-                for line in c["lines"]
-            )
+            lines = "<br>".join(f"{_cell(line['what'])}: {_relation(line)}" for line in c["lines"])
             file, _, name = c["test"].partition("::")
             link = f"[{_cell(name)}](../{file})"
             cells = (c["row"], _cell(c["statement"]), " ".join(c["sources"]), lines, c["verdict"], link)

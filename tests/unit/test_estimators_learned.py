@@ -242,6 +242,22 @@ def test_one_law_is_not_told_from_itself(method, name):
     assert hits >= stats.binom.ppf(0.001, 60, 0.95)
 
 
+@pytest.mark.parametrize("method", ["kernel_density", "logistic"])
+def test_what_no_row_has_seen_lowers_the_bound(method):
+    """Laws that share a twentieth of their mass: samples of 30 are often quite apart, spread 0, and KL still 2.65."""
+    above = bare = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, y = (5.0 * (rng.uniform(size=30) < share) + rng.normal(0, 0.1, 30) for share in (0.95, 0.05))
+        found = estimate(x, y, "kl", method=METHODS[method], rng=seed)
+        assert found.confidence_interval is not None
+        assert found.standard_error is not None
+        above += found.confidence_interval.low > 0.9 * math.log(19)
+        bare += found.value - 3 * found.standard_error > 0.9 * math.log(19)
+    assert above <= stats.binom.ppf(0.999, 60, 0.05)
+    assert bare > stats.binom.ppf(0.999, 60, 0.05)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

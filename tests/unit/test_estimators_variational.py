@@ -83,7 +83,7 @@ def test_more_confidence_is_a_lower_bound():
     lows = [end.low for end in ends if end is not None]
     assert lows[0] > lows[1] > lows[2] > 0
     other = estimate(x, y, "kl", method="donsker_varadhan", rng=1)
-    assert f"biased upward: {other.value:.4g}" in estimate(x, y, "kl", method="variational", rng=1).notes[-1]
+    assert f"biased upward: {other.value:.4g}" in " ".join(estimate(x, y, "kl", method="variational", rng=1).notes)
 
 
 def test_donsker_varadhan_is_biased_upward_and_says_so():

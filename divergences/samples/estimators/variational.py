@@ -65,7 +65,7 @@ class Variational:
         return Estimate(
             max(divergence.f_at_one, float(np.mean(gain) + np.mean(charge)) + divergence.f_at_one),
             standard_error=math.sqrt(_variance_of_mean(gain) + _variance_of_mean(charge)),
-            confidence_interval=Interval(low, math.inf),
+            confidence_interval=Interval(float(low), math.inf),
             method="variational",
             n=pair.n,
             m=pair.m,

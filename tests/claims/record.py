@@ -152,7 +152,7 @@ SYMBOL = {"equal": "=", "bound": "≤", "floor": "≥", "refuted": "≠ printed"
 def _show(value: Any) -> str:
     if isinstance(value, list):
         return "(" + ", ".join(_show(v) for v in value) + ")"
-    return f"{value:.6g}".replace("inf", "∞")
+    return f"{value + 0.0:.6g}".replace("inf", "∞")  # no "-0"
 
 
 def _relation(line: dict[str, Any]) -> str:

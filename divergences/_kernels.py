@@ -62,8 +62,9 @@ def _split(x: float, ratio: float) -> tuple[int, float, float]:
 
 
 @_inline
-def _kl(p: float, q: float, d: float) -> float:
-    """p log(p/q) - p + q with d = q - p."""
+def _kl(p: float, q: float) -> float:
+    """p log(p/q) - p + q."""
+    d = q - p
     x = d / p
     k, f, excess = _split(x, q / p)
     cost = p * (excess + (0.0 if k == 0 else (x - f) - k * LOG2))
@@ -82,11 +83,21 @@ def _jeffreys(p: float, q: float) -> float:
 
 
 @_inline
+def _entropy_term(x: float, ratio: float) -> float:
+    """(1 + x) log(1 + x) - x >= 0 at ratio = 1 + x; 1 at ratio 0, where the logarithm of the bits is finite."""
+    k, f, excess = _split(x, ratio)
+    return f * f - excess * (1.0 + f) if k == 0 else ratio * ((f - excess) + k * LOG2) - x
+
+
+@_inline
 def _weighted_js(p: float, q: float, w: float) -> float:
-    """w kl(p, m) + (1-w) kl(q, m), m = w p + (1-w) q; the differences to m are known exactly up to a factor."""
-    v = 1.0 - w
-    m, d = w * p + v * q, q - p
-    return w * _kl(p, m, v * d) + v * _kl(q, m, -w * d)
+    """w kl(p, m) + (1-w) kl(q, m), m = w p + (1-w) q; p/m and q/m differ from one by multiples of (p - q)/m."""
+    v, d = 1.0 - w, p - q
+    m = w * p + v * q
+    inverse = 1.0 / m
+    x = d * inverse
+    cost = m * (w * _entropy_term(v * x, p * inverse) + v * _entropy_term(-w * x, q * inverse))
+    return 0.0 if d == 0.0 else cost
 
 
 @_inline
@@ -109,22 +120,24 @@ def _le_cam(p: float, q: float) -> float:
     return 0.0 if d == 0.0 else 0.5 * (d * (d / (p + q)))
 
 
-@njit(error_model="numpy")
-def _any_unfit(masses: np.ndarray) -> bool:
-    """Whether any is NaN, negative or tiny."""
-    unfit = 0
-    for i in range(len(masses)):
-        x = masses[i]
-        unfit |= 0 if (x == 0.0) | (x >= SMALLEST) else 1
-    return unfit != 0
+# Only in these two loops may additions change their order: as many lanes as vector registers hold.
 
 
 @njit(error_model="numpy", fastmath={"reassoc"})
 def _total(terms: np.ndarray) -> float:
-    """The sum in as many lanes as vector registers hold; only here may additions change their order."""
     total = 0.0
     for i in range(len(terms)):
         total += terms[i]
+    return total
+
+
+@njit(error_model="numpy", fastmath={"reassoc"})
+def _total_mass(masses: np.ndarray) -> float:
+    """The sum, or NaN if a mass is NaN, negative or tiny."""
+    total = 0.0
+    for i in range(len(masses)):
+        x = masses[i]
+        total += x if (x == 0.0) | (x >= SMALLEST) else np.nan
     return total
 
 
@@ -133,7 +146,7 @@ def _fill(kind: int, weight: float, p: np.ndarray, q: np.ndarray, costs: np.ndar
     """The cost of each atom of a tile."""
     if kind == KL:
         for i in range(len(costs)):
-            costs[i] = _kl(p[i], q[i], q[i] - p[i])
+            costs[i] = _kl(p[i], q[i])
     elif kind == JEFFREYS:
         for i in range(len(costs)):
             costs[i] = _jeffreys(p[i], q[i])
@@ -160,7 +173,7 @@ _SUMS = types.Array(types.float64, 2, "C")
 
 @compiled(types.void(types.int64, types.float64, _MASSES, _MASSES, _SUMS))
 def row_sums(kind: int, weight: float, p: np.ndarray, q: np.ndarray, sums: np.ndarray) -> None:
-    """Per row of p and q, shape (n, k): Σ cost (NaN if an atom is unfit), Σ p and Σ q into `sums`, shape (n, 3)."""
+    """Per row of p and q, shape (n, k): Σ cost, Σ p and Σ q (NaN for an unfit mass) into `sums`, shape (n, 3)."""
     n, k = p.shape
     p, q = p.reshape(n * k), q.reshape(n * k)
     costs = np.empty(TILE)
@@ -175,7 +188,6 @@ def row_sums(kind: int, weight: float, p: np.ndarray, q: np.ndarray, sums: np.nd
             for row in range(first, last):
                 low = max(row * k - begin, 0)
                 high = min((row + 1) * k - begin, end - begin)
-                part_p, part_q = tile_p[low:high], tile_q[low:high]
-                sums[row, 0] += np.nan if _any_unfit(part_p) or _any_unfit(part_q) else _total(tile[low:high])
-                sums[row, 1] += _total(part_p)
-                sums[row, 2] += _total(part_q)
+                sums[row, 0] += _total(tile[low:high])
+                sums[row, 1] += _total_mass(tile_p[low:high])
+                sums[row, 2] += _total_mass(tile_q[low:high])

@@ -50,7 +50,7 @@ def test_kernel_equals_mpmath(kind):
     assert max(oracle_error(name, *row) for row in zip(costs[fit], p[fit], q[fit], strict=True)) <= 1e-13
 
 
-@pytest.mark.parametrize("weight", [0.3, 0.5, 1e-9])
+@pytest.mark.parametrize("weight", [0.3, 0.5, 1e-9, 1 - 1e-9, 2.0**-49])
 def test_weighted_kernel_equals_the_general_path(weight):
     """The kernel of weighted_js serves every weight that weighted_js hands to it."""
     p, q = rows(1)

@@ -112,6 +112,14 @@ def test_the_same_seed_gives_the_same_answer():
         assert again.statistics == pytest.approx(found.statistics, rel=1e-6)
 
 
+def test_a_kernel_of_ones_own_sees_the_data_where_they_are():
+    """Not centred, as in `mmd`: a kernel need not be translation invariant."""
+    x, y = RNG.normal(10, 1, (20, 2)), RNG.normal(12, 1, (30, 2))
+    square = lambda a, b: (a @ b.T) ** 2
+    found = mmd_test(x, y, kernels=square, permutations=19, rng=0)
+    assert found.statistic == pytest.approx(float(mmd(x, y, square)), rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -15,7 +15,14 @@ from typing import Any
 
 from numba import njit
 
-MODULES = ("divergences._kernels", "divergences.samples._sorting", "divergences.samples._tree")
+MODULES = (
+    "divergences._kernels",
+    "divergences.samples._sorting",
+    "divergences.samples._tree",
+    "divergences.optimal_transport._hierarchy",
+    "divergences.optimal_transport._pricing",
+    "divergences.optimal_transport._auction",
+)
 PATIENCE = 1.0  # seconds of compiling after which a terminal is told why it waits
 
 KERNELS: list[Any] = []

@@ -27,7 +27,9 @@ from divergences.optimal_transport._solution import GibbsPlan, Solution
 from divergences.optimal_transport._staircase import staircase
 
 Plan = coo_array | np.ndarray
-NEGLIGIBLE = 64 * UNIT  # residual mass, relative, that is rounding and not a missing piece of plan
+NEGLIGIBLE = (
+    64 * UNIT
+)  # residual mass, relative, that is rounding and not a missing piece of plan; more for many points
 
 
 class Bracket(NamedTuple):
@@ -47,11 +49,11 @@ def bracket(problem: Problem, solution: Solution) -> Bracket:
     raw = _between_masses(problem, raw)
     error = residual(problem, raw)
     plan, off = raw, error
-    if error > NEGLIGIBLE * problem.mass:
+    if error > NEGLIGIBLE * problem.mass * max(1.0, sum(problem.shape) / 2**14):
         plan = round_to_marginals(problem, raw)
         off = residual(problem, plan)
     upper = primal_bound(problem, plan, off)
-    f, g = (solution.f, solution.g) if solution.feasible else feasible_potentials(problem, solution.g)
+    f, g = (solution.f, solution.g) if solution.feasible else feasible_potentials(problem, solution.g, raw)
     lower = dual_bound(problem, f, g)
     if problem.nonnegative:
         lower = max(lower, 0.0)
@@ -200,12 +202,17 @@ def repair_cost(problem: Problem, plan: Plan, off: float) -> float:
     return spent * (1 + 2.0**-20) + min(second_order, 2 * off) * problem.worst
 
 
-def feasible_potentials(problem: Problem, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def feasible_potentials(problem: Problem, g: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Potentials with f_i + g_j <= c_ij for the true costs: f the c-transform of g, then g that of f.
 
     An entry of g that the solver does not know is -inf and binds nothing. Nothing rounds upwards. Each f_i takes the
-    rounding of its own costs, so that a point far away without mass lowers no other potential.
+    rounding of its own costs, so that a point far away without mass lowers no other potential. A sparse plan between
+    points whose costs nobody has written out is taken as a hint where to look, and the matrix is never made.
     """
+    if not (problem.written_out or isinstance(plan, np.ndarray)):
+        from divergences.optimal_transport._transform import c_transforms  # its kernels are compiled
+
+        return c_transforms(problem, g, plan)
     parts = [np.min(_lowered(problem, block) - g, axis=1) for _, block in problem.blocks()]
     f = np.nextafter(np.concatenate(parts), -np.inf)
     best = np.full(len(g), np.inf)

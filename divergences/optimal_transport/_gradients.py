@@ -13,7 +13,8 @@ import numpy as np
 
 from divergences._arrays import Array
 from divergences.errors import DataError
-from divergences.optimal_transport._problem import BLOCK, Problem, lengths
+from divergences.optimal_transport._metrics import slopes
+from divergences.optimal_transport._problem import BLOCK, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def _point_gradients(problem: Problem, plan: Any) -> tuple[np.ndarray, np.ndarra
     unit = 2.0 ** (problem.exponent * (problem.power - 1))
     for i, j, mass in _cells(plan):
         difference = np.ldexp(x[i] - y[j], -problem.exponent)
-        pull = mass[:, None] * _cost_gradient(difference, problem.metric, problem.power) * unit
+        pull = mass[:, None] * slopes(difference, problem.metric, problem.power) * unit
         for k in range(x.shape[1]):
             to_x[:, k] += np.bincount(i, pull[:, k], len(x))
             to_y[:, k] -= np.bincount(j, pull[:, k], len(y))
@@ -69,18 +70,3 @@ def _cells(plan: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     for start in range(0, len(plan), step):
         i, j = plan[start : start + step].nonzero()
         yield i + start, j, plan[i + start, j]
-
-
-def _cost_gradient(difference: np.ndarray, metric: str, power: float) -> np.ndarray:
-    """The gradient (k, d) of |difference|**power with respect to each difference (k, d), 0 at 0."""
-    distance = lengths(difference, metric)[:, None]
-    if metric == "cityblock":
-        direction = np.sign(difference)
-    elif metric == "chebyshev":
-        peak = np.argmax(np.abs(difference), axis=1)
-        direction = np.zeros_like(difference)
-        each = np.arange(len(difference))
-        direction[each, peak] = np.sign(difference[each, peak])
-    else:
-        direction = np.divide(difference, distance, out=np.zeros_like(difference), where=distance > 0)
-    return direction if power == 1 else power * distance ** (power - 1) * direction

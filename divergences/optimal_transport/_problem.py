@@ -19,16 +19,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from divergences import _checks as check
 from divergences.errors import DataError, NotNormalizedError
+from divergences.optimal_transport._metrics import METRICS, distances, lengths, raised
 from divergences.optimal_transport._rounding import SUBNORMAL, UNIT, total
 
-METRICS = ("euclidean", "cityblock", "chebyshev")
 MASS_TOLERANCE = 1e-9  # relative, between the two totals
 NARROW_TOLERANCE = 1e-5  # the same for masses that were rounded below float64
-_cdist: Any = cdist  # its stubs take only literal metric names
 BLOCK = 2**20  # entries per block where a pass over all pairs would otherwise need temporaries
 
 
@@ -184,7 +182,7 @@ class Problem:
     def mean_cost(self) -> float:
         """The mean |cost| of the independent coupling; for points without a matrix, Jensen's bound from below."""
         a, b = self.a / np.sum(self.a), self.b / np.sum(self.b)
-        if self.matrix is not None or "cost" in self.__dict__:
+        if self.written_out:
             return float(sum(a[rows] @ np.abs(block) @ b for rows, block in self.blocks()))
         if self.x is None or self.y is None:
             return 0.0
@@ -198,7 +196,18 @@ class Problem:
         if self.x is None or self.y is None:
             return self._matrix
         guard_memory(*self.shape)
-        return _raised(distances(self.x, self.y, self.metric), self.power)
+        return raised(distances(self.x, self.y, self.metric), self.power)
+
+    def located(self) -> tuple[np.ndarray, np.ndarray]:
+        """The points x (n, d) and y (m, d), in internal units."""
+        if self.x is None or self.y is None:
+            raise DataError("This needs a problem between points, not a cost matrix.")
+        return self.x, self.y
+
+    @property
+    def written_out(self) -> bool:
+        """Whether all costs lie in memory already."""
+        return self.matrix is not None or "cost" in self.__dict__
 
     @property
     def _matrix(self) -> np.ndarray:
@@ -219,7 +228,7 @@ class Problem:
         """The costs of the given cells (k,)."""
         if self.x is None or self.y is None:
             return self.cost[rows, columns]
-        return _raised(lengths(self.x[rows] - self.y[columns], self.metric), self.power)
+        return raised(lengths(self.x[rows] - self.y[columns], self.metric), self.power)
 
 
 def _box(x: np.ndarray, y: np.ndarray, metric: str) -> float:
@@ -229,19 +238,6 @@ def _box(x: np.ndarray, y: np.ndarray, metric: str) -> float:
     return float(distances(low[None], high[None], metric)[0, 0])
 
 
-def distances(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
-    """All distances (n, m) between the rows of x (n, d) and of y (m, d)."""
-    return _cdist(x, y, metric)
-
-
-def lengths(difference: np.ndarray, metric: str) -> np.ndarray:
-    """The norm that goes with `metric`, of each row of `difference` (k, d)."""
-    size = np.abs(difference)
-    if metric == "chebyshev" or size.shape[1] == 1:
-        return np.max(size, axis=1)
-    return np.sum(size, axis=1) if metric == "cityblock" else np.sqrt(np.sum(size * size, axis=1))
-
-
 def guard_memory(n: int, m: int, *, matrices: int = 3) -> None:
     """Refuse an n x m problem whose dense matrices would take more than half of the machine's memory."""
     limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
@@ -249,14 +245,8 @@ def guard_memory(n: int, m: int, *, matrices: int = 3) -> None:
     if needed > limit:
         raise DataError(
             f"{n} x {m} costs must fit in memory: {needed / 2**30:.1f} GiB are needed, the limit (half of the "
-            f"machine) is {limit / 2**30:.1f} GiB. Use fewer points, sliced_wasserstein, or one-dimensional data, "
-            "which wasserstein sorts without a matrix."
+            f"machine) is {limit / 2**30:.1f} GiB. Use fewer points, or wasserstein with Exact(): no matrix."
         )
-
-
-def _raised(distance: np.ndarray, power: float) -> np.ndarray:
-    """distance**power, in place."""
-    return distance if power == 1 else np.power(distance, power, out=distance)
 
 
 def _power(p: Any) -> float:

@@ -1,5 +1,7 @@
 """The monotone (north-west) coupling of two mass vectors in their given order."""
 
+import math
+
 import numpy as np
 
 from divergences.optimal_transport._rounding import cumulative, total
@@ -47,6 +49,25 @@ def whole_masses(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     if abs(total(np.concatenate([a, -b]))[0]) > 2.0**-51:
         b = b * (total(a)[0] / total(b)[0])
     return a, b, (1.0, scale)
+
+
+def counted_masses(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Masses as whole numbers (int64) of exactly one total, and the unit (u, v): t of them stand for t / u * v.
+
+    Uniform masses become small numbers; others are rounded to 2**-61 of the total, which smaller ones do not survive.
+
+    >>> counted_masses(np.full(4, 0.25), np.full(2, 0.5))[:2]
+    (array([1, 1, 1, 1]), array([2, 2]))
+    """
+    a, b, (unit, value) = whole_masses(a, b)
+    if unit != 1:
+        common = math.gcd(int(a[0]), int(b[0]))
+        return (a / common).astype(np.int64), (b / common).astype(np.int64), (unit / common, value)
+    counts = [np.rint(v * 2.0**61).astype(np.int64) for v in (a, b)]
+    larger = counts[1] if counts[1].max() >= counts[0].max() else counts[0]
+    excess = int(np.sum(counts[1])) - int(np.sum(counts[0]))
+    larger[np.argmax(larger)] -= excess if larger is counts[1] else -excess
+    return counts[0], counts[1], (2.0**61, value)
 
 
 def _rescaled(a: np.ndarray, b: np.ndarray) -> np.ndarray:

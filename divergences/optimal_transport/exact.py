@@ -1,6 +1,8 @@
-"""Exact transport by the network simplex of POT."""
+"""Exact transport between any two measures: dense by POT, sparse by our own kernels."""
 
+import math
 import os
+import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,7 +13,7 @@ from scipy.sparse import coo_array
 from divergences import _checks as check
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._solution import Solution
-from divergences.optimal_transport._staircase import whole_masses
+from divergences.optimal_transport._staircase import counted_masses, whole_masses
 
 _BACKENDS = ("PYTORCH", "JAX", "CUPY", "TENSORFLOW")
 # Where the plain run leaves slack, costs above these multiples of the largest row or column minimum are cut off.
@@ -23,8 +25,13 @@ _OPTIMAL, _PIVOT_LIMIT = 1, 3  # POT's result codes
 class Exact:
     """Exact transport between any two measures, by the network simplex.
 
-    `max_iterations` bounds the pivots; a run that meets it does not converge, and its bracket is still true. The
-    result's `iterations` counts runs of the simplex, since POT does not report its pivots.
+    Between points with more than `dense` pairs the n x m costs are never written out: memory is O(n + m + plan). Plans
+    are made from coarse to fine on few arcs, and all pairs are priced until none would lower the cost
+    (`_multiscale`). Other problems go to POT's simplex on the matrix.
+
+    `max_iterations` bounds the pivots, `seconds` the time spent on points without a matrix (it is looked at between
+    steps). A run that meets a limit does not converge, and its bracket is still true. The result's `iterations` counts
+    pivots, or runs of POT's simplex, which does not report its pivots.
 
     POT's pivot rule compares costs with an absolute tolerance, which fails silently when a few costs are enormous.
     So costs are shifted and scaled to at most one, optimality is checked by complementary slackness, and where it
@@ -32,20 +39,57 @@ class Exact:
     full problem, and the two agree when the plan avoids what was cut.
 
     >>> import numpy as np
-    >>> from divergences.optimal_transport import transport
+    >>> from divergences.optimal_transport import transport, wasserstein
     >>> transport(np.array([[0.0, 1e32], [1e32, 2.0]]), solver=Exact()).cost
     1.0
+    >>> x = np.stack(np.meshgrid(np.arange(40.0), np.arange(30.0)), axis=-1).reshape(-1, 2)
+    >>> wasserstein(x, x + 2, p=2, solver=Exact()).cost
+    8.0
 
-    Source: Bonneel, van de Panne, Paris and Heidrich (2011), as implemented in POT.
+    Source: Bonneel, van de Panne, Paris and Heidrich (2011), as implemented in POT; `_multiscale` for the other.
     """
 
     max_iterations: int = 10_000_000
+    seconds: float = math.inf
+    dense: int = 2**20
 
     def __post_init__(self) -> None:
         check.count(self.max_iterations, "max_iterations")
+        check.count(self.dense, "dense", minimum=0)
+        if self.seconds != math.inf:
+            check.positive(self.seconds, "seconds")
 
     def solve(self, problem: Problem) -> Solution:
         """A raw solution of `problem`: a vertex of the polytope and its dual."""
+        n, m = problem.shape
+        if problem.written_out or n * m <= self.dense:
+            return self._dense(problem)
+        return self._multiscale(problem)
+
+    def _multiscale(self, problem: Problem) -> Solution:
+        """The solution of a problem between points, without the matrix of costs."""
+        from divergences.optimal_transport._multiscale import Costs, solve  # its kernels are compiled
+
+        a, b, unit = counted_masses(problem.a, problem.b)
+        rows, columns = np.flatnonzero(a), np.flatnonzero(b)
+        end, pivots = time.monotonic() + self.seconds, 0
+
+        def go_on(more: int) -> bool:
+            nonlocal pivots
+            pivots += more
+            return pivots < self.max_iterations and time.monotonic() < end
+
+        x, y = problem.located()
+        costs, least = Costs(problem.metric, problem.power), 1e-6 * problem.mean_cost
+        out = solve(x[rows], y[columns], a[rows], b[columns], costs, least, go_on)
+        mass = out.flow.amount / unit[0] * unit[1]
+        plan = coo_array((mass, (rows[out.flow.row], columns[out.flow.column])), shape=problem.shape)
+        f, g = np.full(len(a), -np.inf), np.full(len(b), -np.inf)
+        f[rows], g[columns] = out.f, out.g
+        return Solution(plan, f, g, pivots, out.finished)
+
+    def _dense(self, problem: Problem) -> Solution:
+        """The solution by POT."""
         # POT leaves points without mass out of its dual, so they stay outside and bind nothing.
         rows, columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
         whole = problem.shape == (len(rows), len(columns))

@@ -9,7 +9,8 @@ import numpy as np
 from divergences import _checks as check
 from divergences._arrays import Array, is_torch, to_numpy
 from divergences.optimal_transport._front import wasserstein
-from divergences.optimal_transport._problem import BLOCK, distances, exponent_of
+from divergences.optimal_transport._metrics import distances
+from divergences.optimal_transport._problem import BLOCK, exponent_of
 from divergences.optimal_transport._rounding import UNIT
 
 

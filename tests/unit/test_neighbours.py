@@ -6,7 +6,6 @@ import pytest
 from divergences.samples import _neighbours, _tree
 from divergences.samples._neighbours import _Few, _Many, neighbours
 
-
 SIZES = [(2, 1, 1, 1), (9, 40, 2, 5), (97, 260, 1, 7), (300, 530, 3, 4), (700, 150, 10, 20)]
 
 

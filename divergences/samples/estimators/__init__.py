@@ -7,11 +7,13 @@ from divergences.samples.estimators._pair import Method, Pair
 from divergences.samples.estimators.density_ratio import DensityRatio
 from divergences.samples.estimators.histogram import Histogram
 from divergences.samples.estimators.kernel_density import KernelDensity
+from divergences.samples.estimators.nearest_neighbour import NearestNeighbour
 from divergences.samples.estimators.variational import DonskerVaradhan, Variational
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "histogram": Histogram(),
+        "nearest_neighbour": NearestNeighbour(),
         "kernel_density": KernelDensity(),
         "logistic": DensityRatio("logistic"),
         "ulsif": DensityRatio("ulsif"),
@@ -27,6 +29,7 @@ __all__ = [
     "Histogram",
     "KernelDensity",
     "Method",
+    "NearestNeighbour",
     "Pair",
     "Variational",
 ]

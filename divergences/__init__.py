@@ -4,6 +4,7 @@ Order `(p, q)`: p is the data distribution. Nats. The last axis holds the outcom
 """
 
 from divergences._results import Estimate, Interval
+from divergences.bounds import Inequalities, Inequality, inequalities
 from divergences.catalogue import (
     CATALOGUE,
     alpha,
@@ -58,6 +59,8 @@ __all__ = [
     "Exact",
     "FDivergence",
     "FileFormatError",
+    "Inequalities",
+    "Inequality",
     "Interval",
     "LinearProgram",
     "MMDTest",
@@ -76,6 +79,7 @@ __all__ = [
     "gan_value",
     "gaussian_wasserstein",
     "hockey_stick",
+    "inequalities",
     "jeffreys",
     "js",
     "js_distance",

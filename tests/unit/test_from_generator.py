@@ -28,6 +28,12 @@ STATED = {
 }
 
 
+def found(d):
+    """What was found about a divergence that was made."""
+    assert d.found is not None
+    return d.found
+
+
 def relative(measured, expected, smallest=0.0):
     """The worst error relative to `expected` (and to `smallest` where that is larger)."""
     measured, expected = np.asarray(measured, float), np.asarray(expected, float)
@@ -47,14 +53,14 @@ def test_values_are_those_of_the_catalogue(name, f):
     d, entry = make(f), dv.CATALOGUE[name]
     for p, q in (simplex_grid(), simplex_grid()[::-1], random_pairs()):
         for mine, true in ((d, entry), (d.reverse, entry.reverse)):
-            assert relative(mine(p, q), true(p, q), 1e-308) <= STATED[d.found.calls]["value"]
+            assert relative(mine(p, q), true(p, q), 1e-308) <= STATED[found(d).calls]["value"]
 
 
 @TWINS
 def test_conjugates_are_those_of_the_catalogue(name, f):
     """At the slopes of ratios from 1e-4 to 1e4, at -inf, and at the end of the domain."""
     d, entry = make(f), dv.CATALOGUE[name]
-    stated = STATED[d.found.calls]["conjugate"]
+    stated = STATED[found(d).calls]["conjugate"]
     for mine, true in ((d, entry), (d.reverse, entry.reverse)):
         assert relative(mine.high, true.high, 1.0) <= stated
         t = true.derivative(np.geomspace(1e-4, 1e4, 300))
@@ -75,7 +81,7 @@ def test_slopes_are_those_of_the_catalogue(name, f):
     p, q = random_pairs()
     for mine, true in ((d, entry), (d.reverse, entry.reverse)):
         for measured, expected in zip(mine.gradient(p, q), true.gradient(p, q), strict=True):
-            assert relative(measured, expected, 1e-3) <= STATED[d.found.calls]["slope"]
+            assert relative(measured, expected, 1e-3) <= STATED[found(d).calls]["slope"]
         with np.errstate(over="ignore"):
             assert relative(mine.optimal_critic(p, q), true.optimal_critic(p, q), 1e-3) <= 1e-5
 
@@ -83,27 +89,26 @@ def test_slopes_are_those_of_the_catalogue(name, f):
 @TWINS
 def test_limits_are_those_of_the_catalogue(name, f):
     """f(0), f'(1) and f'(inf), and what follows from them."""
-    found, entry = make(f).found, dv.CATALOGUE[name]
-    assert found is not None
-    assert found.at_zero == pytest.approx(float(entry.generator(0.0)), abs=1e-10)
-    assert found.slope_at_one == pytest.approx(entry.slope_at_one, abs=1e-10)
-    assert found.slope_at_infinity == pytest.approx(entry.high, abs=1e-10)
-    assert found.symmetric == (entry.mirror is None)
-    assert found.separates
-    assert found.kinks == ((1.0,) if name == "total_variation" else ())
+    facts, entry = found(make(f)), dv.CATALOGUE[name]
+    assert facts.at_zero == pytest.approx(float(entry.generator(0.0)), abs=1e-10)
+    assert facts.slope_at_one == pytest.approx(entry.slope_at_one, abs=1e-10)
+    assert facts.slope_at_infinity == pytest.approx(entry.high, abs=1e-10)
+    assert facts.symmetric == (entry.mirror is None)
+    assert facts.separates
+    assert facts.kinks == ((1.0,) if name == "total_variation" else ())
 
 
 def test_what_was_found_can_be_read():
     """How f is called and differentiated, its kinks, its growth, and its accuracy."""
-    found = make(lambda u: u * np.log(u)).found
-    assert (found.calls, found.derivatives) == ("arrays", "automatic differentiation")
-    assert found.growth_at_infinity == "1 u^0 (log u -1)"
-    assert found.accuracy < 1e-14
-    assert make(generators.kl_of_one_number).found.derivatives == "differences of its values"
-    assert make(generators.js_of_tensors).found.derivatives == "torch.autograd"
-    assert make(generators.piecewise_linear).found.kinks == (0.5, 1.0, 3.0)
-    assert make(lambda u: max(abs(u - 1) - 0.1, 0.0)).found.kinks == (0.9, 1.1)
-    assert make(generators.square_times_logarithm).found.growth_at_infinity == "1 u^1 log u"
+    facts = found(make(lambda u: u * np.log(u)))
+    assert (facts.calls, facts.derivatives) == ("arrays", "automatic differentiation")
+    assert facts.growth_at_infinity == "1 u^0 (log u -1)"
+    assert facts.accuracy < 1e-14
+    assert found(make(generators.kl_of_one_number)).derivatives == "differences of its values"
+    assert found(make(generators.js_of_tensors)).derivatives == "torch.autograd"
+    assert found(make(generators.piecewise_linear)).kinks == (0.5, 1.0, 3.0)
+    assert found(make(lambda u: max(abs(u - 1) - 0.1, 0.0))).kinks == (0.9, 1.1)
+    assert found(make(generators.square_times_logarithm)).growth_at_infinity == "1 u^1 log u"
 
 
 def test_flat_beside_one_does_not_separate():
@@ -219,8 +224,8 @@ def test_reverse_of_the_reverse():
 def test_without_extended_precision(name):
     """Where floats are all there is: f overflows earlier, and its law of growth takes over."""
     f, entry = generators.TWINS[name][0], dv.CATALOGUE[name]
-    curve, found = analyse_source(source(f, np.float64), None, None)
-    assert found.digits == 15
+    curve, facts = analyse_source(source(f, np.float64), None, None)
+    assert facts.digits == 15
     masses = np.array([5e-324, 1e-310, 1e-200, 1e-100, 1e-9, 0.3, 0.3 * (1 + 1e-9), 0.9])
     p, q = (grid.ravel() for grid in np.meshgrid(masses, masses))
     scale = 2.0**100  # away from the subnormals, as callers do
@@ -275,7 +280,7 @@ def test_an_undecided_limit_is_asked_for():
         make(slow)
     d = make(slow, slope_at_infinity=np.inf)
     assert d([0.5, 0.5], [1.0, 0.0]) == np.inf
-    assert d.found.notes == ("f'(inf) = inf as given",)
+    assert found(d).notes == ("f'(inf) = inf as given",)
     assert make(slow, slope_at_infinity=10.0)([0.5, 0.5], [1.0, 0.0]) > 0
 
 
@@ -285,7 +290,7 @@ def test_a_limit_that_contradicts_f_is_refused():
         make(lambda u: (u - 1) ** 2, at_zero=2.0)
     with pytest.raises(dv.DataError, match="slope_at_infinity must be a number or inf; got 'x'"):
         make(lambda u: (u - 1) ** 2, slope_at_infinity="x")  # type: ignore[arg-type]
-    assert make(lambda u: (u - 1) ** 2, at_zero=1.0).found.notes == ("f(0) = 1 as given",)
+    assert found(make(lambda u: (u - 1) ** 2, at_zero=1.0)).notes == ("f(0) = 1 as given",)
 
 
 def test_the_way_f_is_written_does_not_matter():
@@ -298,7 +303,7 @@ def test_the_way_f_is_written_does_not_matter():
 
     for f in (of_namespace, lambda u: xlogy(u, u), lambda u: np.where(u > 0, u * np.log(u), 0.0)):
         d = make(f)
-        assert d.found.derivatives == "automatic differentiation"
+        assert found(d).derivatives == "automatic differentiation"
         assert d(P, Q) == pytest.approx(float(dv.kl(P, Q)), rel=1e-14)
     clipped = make(lambda u: np.clip(u, 1.0, np.inf) - 1)
     assert clipped(P, Q) == pytest.approx(float(dv.total_variation(P, Q)), rel=1e-14)
@@ -313,6 +318,6 @@ def test_differences_take_over_where_f_cannot_be_differentiated():
         return out
 
     d = make(f)
-    assert d.found.derivatives == "differences of its values"
+    assert found(d).derivatives == "differences of its values"
     assert d(P, Q) == pytest.approx(float(dv.kl(P, Q)), rel=1e-11)
     assert d.conjugate(0.5) == pytest.approx(math.exp(-0.5), rel=1e-11)

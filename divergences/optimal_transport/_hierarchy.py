@@ -58,6 +58,30 @@ def _padded(side: list[Level], length: int) -> list[Level]:
     return [still] * (length - len(side)) + side
 
 
+def distinct(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each distinct point of (n, d) stands first, and for each point which of these it is.
+
+    Between equal points every choice is a tie, which no bound can cut short.
+    """
+    order = np.lexsort(points.T)
+    fresh = np.r_[True, np.any(points[order[1:]] != points[order[:-1]], axis=1)]
+    which = np.empty(len(points), np.int64)
+    which[order] = np.cumsum(fresh) - 1
+    return order[fresh], which
+
+
+def shared_out(flow: Flow, x_of: np.ndarray, y_of: np.ndarray, a: np.ndarray, b: np.ndarray) -> Flow:
+    """The plan between distinct points, handed to the points (masses a, b) that are number x_of, y_of among these."""
+    sides = []
+    for which, masses in ((x_of, a), (y_of, b)):
+        order = np.argsort(which, kind="stable")
+        ends = np.searchsorted(which[order], np.arange(int(which.max()) + 2))
+        sides.append((order, Level(np.empty(0), np.empty(0), ends), Level(np.empty(0), masses[order], np.empty(0))))
+    (x_order, x, fine_x), (y_order, y, fine_y) = sides
+    fine = refined(flow, x, y, fine_x, fine_y)
+    return Flow(x_order[fine.row], y_order[fine.column], fine.amount)
+
+
 @compiled("Tuple((int64[::1], int64[::1], int64[::1]))(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])")
 def _split(
     parent: np.ndarray, other: np.ndarray, amount: np.ndarray, child: np.ndarray, masses: np.ndarray

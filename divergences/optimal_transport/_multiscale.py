@@ -18,7 +18,16 @@ import numpy as np
 
 from divergences.optimal_transport._auction import auction
 from divergences.optimal_transport._cells import Cells, cells
-from divergences.optimal_transport._hierarchy import Flow, Level, aligned, levels, north_west, refined
+from divergences.optimal_transport._hierarchy import (
+    Flow,
+    Level,
+    aligned,
+    distinct,
+    levels,
+    north_west,
+    refined,
+    shared_out,
+)
 from divergences.optimal_transport._metrics import lengths, raised, slopes
 from divergences.optimal_transport._pricing import cheapest
 from divergences.optimal_transport._simplex import Arcs, pivot_to_optimum, spanning_tree
@@ -78,6 +87,13 @@ def solve(
     Gaps are relative to the mean cost or to `least`, whichever is more. go_on(pivots since the last call) is asked from
     time to time; once it says no, what there is is carried to the finest scale without being improved.
     """
+    (x_first, x_of), (y_first, y_of) = distinct(x), distinct(y)
+    if len(x_first) < len(x) or len(y_first) < len(y):
+        merged_a, merged_b = np.zeros(len(x_first), np.int64), np.zeros(len(y_first), np.int64)
+        np.add.at(merged_a, x_of, a)
+        np.add.at(merged_b, y_of, b)
+        out = solve(x[x_first], y[y_first], merged_a, merged_b, costs, least, go_on)
+        return out._replace(flow=shared_out(out.flow, x_of, y_of, a, b), f=out.f[x_of], g=out.g[y_of])
     x_order, x_levels = levels(x, a)
     y_order, y_levels = levels(y, b)
     scales = aligned(x_levels, y_levels)

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from divergences.optimal_transport._cells import cells, kd_order
+from divergences.optimal_transport._hierarchy import distinct
 from divergences.optimal_transport._metrics import lengths, raised, slopes
 from divergences.optimal_transport._pricing import cheapest
 from divergences.optimal_transport._problem import Problem
@@ -29,15 +30,22 @@ def _transform(
 ) -> np.ndarray:
     """min_j c_ij - g_j, rounded downwards, for each row; cells (rows, columns) of a plan between x and y."""
     shrink = 1 - 2 * problem.relative_error
-    partner = np.zeros(len(y), np.int64)
-    partner[columns] = rows
-    slope = slopes(y - x[partner], problem.metric, problem.power)
     # Pairs of the plan first: a row that starts from a small value looks at few others.
     known = raised(lengths(x[rows] - y[columns], problem.metric), problem.power) * shrink - g[columns]
     limits = np.full(len(x), np.inf)
     np.minimum.at(limits, rows, known)
-    x_order, y_order = (kd_order(np.ascontiguousarray(v), 2) for v in (x, y))
-    there = cells(y[y_order], g[y_order], slope[y_order])
-    values, _, _ = cheapest(x[x_order], there, problem.metric, problem.power, limits[x_order], 1, shrink=shrink)
-    limits[x_order] = np.minimum(limits[x_order], values[:, 0])
-    return np.nextafter(limits - 2 * problem.absolute_error, -np.inf)
+    partner = np.zeros(len(y), np.int64)
+    partner[columns] = rows
+    # Of equal points only the one with the largest g can bind, and equal rows have one answer.
+    (x_first, x_of), (_, y_of) = distinct(x), distinct(y)
+    shared = np.full(len(x_first), np.inf)
+    np.minimum.at(shared, x_of, limits)
+    ranked = np.lexsort((-g, y_of))
+    y_best = ranked[np.searchsorted(y_of[ranked], np.arange(y_of.max() + 1))]
+    given, x, y, g = x, x[x_first], y[y_best], g[y_best]
+    slope = slopes(y - given[partner[y_best]], problem.metric, problem.power)
+    x_order, y_order = kd_order(x, 2), kd_order(y, 2)
+    columns_of = cells(y[y_order], g[y_order], slope[y_order])
+    values, _, _ = cheapest(x[x_order], columns_of, problem.metric, problem.power, shared[x_order], 1, shrink=shrink)
+    shared[x_order] = np.minimum(shared[x_order], values[:, 0])
+    return np.nextafter(shared[x_of] - 2 * problem.absolute_error, -np.inf)

@@ -22,6 +22,7 @@ from divergences.catalogue import (
     total_variation,
     weighted_js,
 )
+from divergences.densities.mixture import Mixture
 from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
 from divergences.f_divergence import FDivergence
 from divergences.files import Table, read_table
@@ -64,6 +65,7 @@ __all__ = [
     "Interval",
     "LinearProgram",
     "MMDTest",
+    "Mixture",
     "NotNormalizedError",
     "Sinkhorn",
     "Table",

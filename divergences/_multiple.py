@@ -32,6 +32,7 @@ def multiple(d: FDivergence, c: float) -> dict[str, Any]:
         "f_at_one": c * d.f_at_one,
         "slope_at_one": c * d.slope_at_one,
         "mirror": None if d.mirror is None else lambda: c * d.reverse,
+        "alphas": tuple((c * weight, order) for weight, order in d.alphas),
         "found": None,  # it speaks of the generator before it was multiplied
     }
 

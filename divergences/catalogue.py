@@ -75,6 +75,7 @@ kl = FDivergence(
     fused=partial(row_costs, "kl"),
     slope_at_one=1.0,
     mirror=lambda: reverse_kl,
+    alphas=((1.0, 1.0),),
 )
 
 reverse_kl = FDivergence(
@@ -90,6 +91,7 @@ reverse_kl = FDivergence(
     fused=lambda p, q: row_costs("kl", q, p),
     slope_at_one=-1.0,
     mirror=lambda: kl,
+    alphas=((1.0, 0.0),),
 )
 
 total_variation = FDivergence(
@@ -117,6 +119,7 @@ pearson = FDivergence(
     tail=lambda delta: (delta, namespace(delta).ones_like(delta)),
     fused=partial(row_costs, "pearson"),
     mirror=lambda: neyman,
+    alphas=((2.0, 2.0),),
 )
 
 
@@ -138,6 +141,7 @@ neyman = FDivergence(
     partials=lambda p, q, d: (d / p * (1 + q / p), 2 * (-d / p)),
     fused=lambda p, q: row_costs("pearson", q, p),
     mirror=lambda: pearson,
+    alphas=((2.0, -1.0),),
 )
 
 squared_hellinger = FDivergence(
@@ -151,6 +155,7 @@ squared_hellinger = FDivergence(
     cost=lambda p, q, d: (d / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
     partials=lambda p, q, d: tuple(e / (_sqrt(p) + _sqrt(q)) / _sqrt(a) for a, e in ((p, d), (q, -d))),
     fused=partial(row_costs, "squared_hellinger"),
+    alphas=((0.5, 0.5),),
 )
 
 
@@ -171,6 +176,7 @@ jeffreys = FDivergence(
     partials=lambda p, q, d: (log_ratio(p, q, d) + d / p, log_ratio(q, p, -d) - d / q),
     tail=lambda delta: (_log(delta), 1 / delta),
     fused=partial(row_costs, "jeffreys"),
+    alphas=((1.0, 1.0), (1.0, 0.0)),
 )
 
 

@@ -15,10 +15,12 @@ import numpy as np
 
 from divergences import _perspective as perspective
 from divergences._arrays import Array, float64, namespace, result_dtype, scalar
-from divergences._checks import finite, floating, mass_pair, positive, probabilities, same_outcomes
+from divergences._checks import finite, floating, mass_pair, positive
+from divergences._expectation import expectation
 from divergences._fused import total_cost
 from divergences._multiple import multiple
 from divergences._numerics import quiet
+from divergences._results import Estimate
 from divergences.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class FDivergence:
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
         separates: True when D(p, q) = D(p, p) only at p = q.
+        alphas: pairs (weight, order) if D = Σ weight * alpha(order), on which closed forms between densities rest.
         found: what `from_generator` derived; None for the entries of the catalogue.
 
     """
@@ -68,6 +71,7 @@ class FDivergence:
     slope_at_one: float = 0.0
     mirror: "Callable[[], FDivergence] | None" = None
     separates: bool = True
+    alphas: tuple[tuple[float, float], ...] = ()
     found: "Found | None" = None
 
     @classmethod
@@ -263,8 +267,22 @@ class FDivergence:
         t_p, t_q = floating(t_p, "t_p"), floating(t_q, "t_q")
         xp, dtype = namespace(t_p, t_q), result_dtype(t_p, t_q)
         with quiet():
-            value = _expectation(float64(t_p), p, "p") - _expectation(self._conjugate(float64(t_q)), q, "q")
+            value = expectation(float64(t_p), p, "p") - expectation(self._conjugate(float64(t_q)), q, "q")
         return scalar(xp.astype(xp.where(xp.isnan(value), xp.full_like(value, -np.inf), value), dtype))
+
+    def between(self, p: Any, q: Any, *, support: Any = None, rng: Any = None, size: int = 100_000) -> Estimate:
+        """D(P, Q) of distributions: closed form, else quadrature with a bound, else Monte Carlo; docs/densities.md.
+
+        Each is a SciPy or torch distribution, an object with `logpdf`, a log density, or a `Mixture`. `support`: (low,
+        high) of callables. `rng`, `size`: seed and draws of Monte Carlo. Raises DataError, NotNormalizedError.
+
+        >>> import divergences as dv, scipy.stats as st
+        >>> dv.neyman.between(st.norm(0, 1), st.norm(1, 2)).value
+        inf
+        """
+        from divergences.densities.between import between
+
+        return between(self, p, q, support=support, rng=rng, size=size)
 
     @property
     def reverse(self) -> "FDivergence":
@@ -280,16 +298,3 @@ class FDivergence:
         return replace(self, **multiple(self, positive(factor, "factor")))
 
     __rmul__ = __mul__
-
-
-def _expectation(values: Array, weights: Any, name: str) -> Array:
-    xp = namespace(values)
-    if values.ndim == 0 or values.shape[-1] == 0:
-        raise DataError(f"t_{name} must hold at least one critic value; got shape {tuple(values.shape)}.")
-    if weights is None:
-        return xp.mean(values, axis=-1)
-    weights = probabilities(weights, name)
-    namespace(values, weights)
-    same_outcomes(values, weights)
-    # A mass of zero does not charge an infinite value.
-    return xp.sum(weights * xp.where(weights == 0, xp.zeros_like(values), values), axis=-1)

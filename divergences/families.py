@@ -120,6 +120,7 @@ def _alpha(a: float, c: float) -> FDivergence:
         partials=lambda p, q, d: (weighted_deformed_log(1.0, p, q, d, c), weighted_deformed_log(1.0, q, p, -d, -a)),
         tail=partial(alpha_tail, c=c) if c > -0.5 else None,
         mirror=None if a == 0.5 else lambda: _alpha(-c, -a),
+        alphas=((1.0, a if abs(c) > 0.5 else 1 + c),),
     )
 
 

@@ -15,6 +15,7 @@ from divergences._arrays import Array, is_torch, namespace, row_sums, scalar
 from divergences._atoms import Atoms, atoms, tilted
 from divergences._checks import mass_pair
 from divergences._numerics import log_sum_exp, quiet
+from divergences.densities.mixture import is_distribution
 from divergences.errors import DataError
 from divergences.families import alpha
 
@@ -35,6 +36,8 @@ def renyi(p: Any, q: Any, order: float, *, normalize: bool = False, log: bool = 
     Raises:
         DataError: a negative order, and what `kl` refuses. NotNormalizedError: sums beyond the tolerance.
 
+    Of two distributions, given as for `FDivergence.between`, for 0 < a < inf: an `Estimate` by the same rules.
+
     Source: Rényi (1961); van Erven & Harremoës (2014).
 
     >>> print(renyi([0.5, 0.5], [0.25, 0.75], 2))
@@ -44,6 +47,8 @@ def renyi(p: Any, q: Any, order: float, *, normalize: bool = False, log: bool = 
 
     """
     a = _order(order)
+    if is_distribution(p) or is_distribution(q):
+        return _between().renyi_between(p, q, a)
     return _answer(partial(_renyi, a, log), partial(_renyi_slopes, a, log), p, q, normalize, log)
 
 
@@ -55,6 +60,8 @@ def bhattacharyya(p: Any, q: Any, *, normalize: bool = False, log: bool = False)
     >>> print(bhattacharyya([0.5, 0.5], [0.25, 0.75]))
     0.03466823209753695
     """
+    if is_distribution(p) or is_distribution(q):
+        return _between().bhattacharyya_between(p, q)
     return renyi(p, q, 0.5, normalize=normalize, log=log) / 2
 
 
@@ -67,7 +74,15 @@ def chernoff(p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> A
     >>> print(chernoff([0.5, 0.5], [0.25, 0.75]))
     0.034688185232017
     """
+    if is_distribution(p) or is_distribution(q):
+        return _between().chernoff_between(p, q)
     return _answer(partial(_chernoff, log), partial(_chernoff_slopes, log), p, q, normalize, log)
+
+
+def _between() -> Any:
+    from divergences.densities import between  # imported here because it needs scipy.stats, which is slow to import
+
+    return between
 
 
 def _order(order: Any) -> float:

@@ -1,0 +1,252 @@
+r"""D(P, Q) = ∫ q f̃(p/q) dx + f(1) on the line, by adaptive quadrature in log densities, with an error bound.
+
+The line is cut at the ends of both supports. Towards each of these ends, and towards ±∞, a ladder of points at
+distances in ratio 2 decides whether the integral is finite there and how much lies beyond the last panel (`_tails`).
+Between them panels are laid at the scales of both laws and refined by the difference of two rules (`_panels`). The
+integrals of p and q run along: mass that the panels missed, or that a callable does not have, is seen and charged.
+"""
+
+from itertools import pairwise
+from math import exp, inf, isfinite, isinf, log
+from typing import NamedTuple
+
+import numpy as np
+
+from divergences._numerics import quiet
+from divergences._results import Estimate, Interval
+from divergences.densities import _tails
+from divergences.densities._integrand import Pair, Values, limits, refuse_underflow
+from divergences.densities._law import Law
+from divergences.densities._panels import Axes, Axis, Panels, log_sum, measure, refine, total
+from divergences.densities._tails import STEP, Tail
+from divergences.densities.closed_forms import LARGEST, beyond
+from divergences.errors import ConvergenceError, NotNormalizedError
+
+NORMALISED = 1e-6  # how far the integral of a caller's density may be from one
+MISSED = 1e-8  # how much mass of a known law the panels may miss before the answer is withheld
+UNSEEN = 1e-13  # mass beyond the last panel, where a law is known by its trend only
+FAR_POWERS = np.arange(0, 1075)
+
+
+class Piece(NamedTuple):
+    """An interval between neighbouring ends of supports, and which laws have mass on it."""
+
+    low: float
+    high: float
+    active: tuple[bool, bool]
+
+
+class End(NamedTuple):
+    """A logarithmic axis towards an end, and what lies beyond its last panel for the integrand, P and Q."""
+
+    axis: Axis
+    cuts: np.ndarray
+    tails: tuple[Tail, Tail, Tail]
+
+
+def quadrature(pair: Pair) -> Estimate:
+    """The value, with [value - bound, value + bound] as its interval; infinite where that is found."""
+    axes: list[Axis] = []
+    starts: list[tuple[int, float, float]] = []
+    ends: list[tuple[str, End]] = []
+    for piece in pieces(pair):
+        marks = _marks(pair, piece)
+        for low, high in pairwise(marks):
+            starts.append((len(axes), 0.0, high - low))
+            axes.append(Axis(low, 0.0, 1.0, piece.active))
+        for where, end in _ends(pair, piece, marks):
+            ends.append((where, end))
+            starts += [(len(axes), a, b) for a, b in zip(end.cuts[:-1], end.cuts[1:], strict=True)]
+            axes.append(end.axis)
+    infinite = [f"{where}: {end.tails[0].why}" for where, end in ends if end.tails[0].verdict == "infinite"]
+    if infinite:
+        return _infinite(infinite)
+
+    def evaluate(edge: np.ndarray, t: np.ndarray, active: tuple[bool, bool]) -> Values:
+        return _settled(pair, edge, t, active)
+
+    columns = Axes(axes)
+    index, low, high = (np.array(column) for column in zip(*starts, strict=True))
+    panels = measure(columns, evaluate, index, low.astype(float), high.astype(float))
+    floor = 1e3 * max(pair.p.unit, pair.q.unit)
+    panels = refine(columns, evaluate, panels, max(1e-12, floor))
+    return _answer(pair, panels, ends)
+
+
+def pieces(pair: Pair) -> list[Piece]:
+    """The line, cut at the ends of both supports and where a density jumps."""
+    laws = (pair.p, pair.q)
+    cuts = sorted({end for law in laws for end in (*law.support, *law.edges)})
+    found = []
+    for low, high in pairwise(cuts):
+        active = tuple(law.support[0] <= low and high <= law.support[1] for law in laws)
+        if any(active):
+            found.append(Piece(low, high, (active[0], active[1])))
+    return found
+
+
+def _marks(pair: Pair, piece: Piece) -> np.ndarray:
+    """Inner points at the places and scales of both laws: dyadic around each bump, and quantiles."""
+    laws = (pair.p, pair.q)
+    marks = [np.array(law.marks) for law in laws]
+    hull = [place + side * scale for law in laws for place, scale in law.centres for side in (-40, 40)]
+    hull += [mark for law in laws for mark in law.marks]
+    for law in laws:
+        for place, scale in law.centres:
+            reach = max(abs(h - place) for h in hull)
+            steps = scale * 2.0 ** np.arange(-2, max(0, min(1000, int(log(reach / scale) / STEP) + 1)))
+            marks += [place + steps, place - steps, np.array([place])]
+    found = np.unique(np.concatenate(marks)) if marks else np.empty(0)
+    low, high = piece.low, piece.high
+    inner = found[(found > low) & (found < high)]
+    if isfinite(low) and isfinite(high):
+        inner = np.union1d(inner, [low / 2 + high / 2]) if len(inner) < 2 else inner
+        inner = np.union1d(inner, [0.75 * low + 0.25 * high]) if len(inner) < 2 else inner
+    else:
+        scale = max([scale for law in laws for _, scale in law.centres], default=1.0)
+        anchor = low if isfinite(low) else high if isfinite(high) else 0.0
+        sign = 1.0 if isfinite(low) or not isfinite(high) else -1.0
+        extra = [anchor + sign * scale, anchor + 2 * sign * scale]
+        inner = np.union1d(inner, extra) if len(inner) < 2 else inner
+    spread = np.spacing(np.abs(inner)) * 4
+    inner = inner[np.concatenate([[True], np.diff(inner) > spread[1:]])]
+    first = _past_gaps(inner - low) if isfinite(low) else 0
+    last = len(inner) - (_past_gaps(high - inner[::-1]) if isfinite(high) else 0)
+    return inner[first:last] if last - first >= 2 else inner
+
+
+def _past_gaps(distance: np.ndarray) -> int:
+    """The first mark after all gaps too wide for a linear panel: towards the end a logarithmic axis does better."""
+    gaps = np.flatnonzero(distance[1:] > 16 * distance[:-1])
+    return int(gaps[-1]) + 1 if len(gaps) else 0
+
+
+def _ends(pair: Pair, piece: Piece, marks: np.ndarray) -> list[tuple[str, End]]:
+    first, last = float(marks[0]), float(marks[-1])
+    width = last - first
+    found = []
+    for end, mark, away in ((piece.low, first, -1.0), (piece.high, last, 1.0)):
+        if isinf(end):
+            # From the far side of the marks, so that the axis begins at the last of them.
+            axis = Axis(mark - away * width, width, away, piece.active)
+            found.append((f"towards {'-' if end < 0 else '+'}infinity", _ladder(pair, axis, 1.0)))
+        else:
+            axis = Axis(end, abs(mark - end), -away, piece.active)
+            found.append((f"at the end {end:g} of a support", _ladder(pair, axis, -1.0)))
+    return found
+
+
+def _ladder(pair: Pair, axis: Axis, direction: float) -> End:
+    """Sample the log axis at ratios of 2, and read what happens towards its end."""
+    powers = FAR_POWERS
+    with quiet():
+        distance = axis.scale * 2.0 ** (direction * powers)
+    finest = 1e-290
+    if (
+        direction < 0
+        and axis.edge != 0
+        and any(law.near is None for law, on in zip((pair.p, pair.q), axis.active, strict=True) if on)
+    ):
+        finest = max(finest, abs(axis.edge) * 2.0**-44)
+    keep = (distance >= finest) & (distance < 1e300)
+    powers, distance = powers[keep], distance[keep]
+    values = pair.values(np.full_like(distance, axis.edge), axis.sign * distance, axis.active)
+    heights = [part + np.log(distance) for part in (values.cost, values.p, values.q)]
+    valid = _valid(values, axis.active)
+    tails = tuple(_tails.read(part[:valid], distance[:valid]) for part in heights)
+    stop = max(tail.stop for tail in tails)
+    cuts = direction * STEP * powers[: stop + 1]
+    return End(axis, np.sort(cuts), (tails[0], tails[1], tails[2]))
+
+
+def _valid(values: Values, active: tuple[bool, bool]) -> int:
+    """How far along a ladder the numbers mean something: no overflow or underflow to -inf, no loss to rounding."""
+    n = len(values.cost)
+    limit = n
+    for part, on in ((values.p, active[0]), (values.q, active[1])):
+        dead = np.isneginf(part) & on
+        if dead[-1]:  # where one law alone has left the floats, their ratio is not known
+            limit = min(limit, n - int(np.argmin(dead[::-1])) if not dead.all() else 0)
+    with quiet():
+        lost = (values.noise - values.cost > -2.0) & (values.cost > np.max(values.cost) - 700)
+    first = int(np.argmax(lost))
+    return min(limit, first) if lost.any() and first >= 8 else limit
+
+
+def _settled(pair: Pair, edge: np.ndarray, t: np.ndarray, active: tuple[bool, bool]) -> Values:
+    """The values at nodes; an infinite cost inside both supports is looked at twice."""
+    values = pair.values(edge, t, active)
+    bad = np.isposinf(values.cost)
+    if all(active) and bad.any():
+        moved = pair.values(edge[bad], t[bad] * (1 + 1e-9) + (t[bad] == 0) * 1e-290, active)
+        worst = np.isposinf(moved.cost)
+        if worst.any():
+            i = int(np.argmax(worst))
+            refuse_underflow("P" if np.isneginf(moved.p[i]) else "Q", float(edge[bad][i] + t[bad][i]))
+        for part, better in zip(values, moved, strict=True):
+            part[bad] = better
+    return values
+
+
+def _infinite(reasons: list[str]) -> Estimate:
+    return Estimate(
+        inf, standard_error=0.0, confidence_interval=Interval(inf, inf), method="quadrature", notes=tuple(reasons)
+    )
+
+
+def _answer(pair: Pair, panels: Panels, ends: list[tuple[str, End]]) -> Estimate:
+    sums = total(panels)
+    with quiet():
+        integral, errors = (
+            [float(log_sum(np.array([part[i], *(getattr(end.tails[i], kind) for _, end in ends)]))) for i in range(3)]
+            for part, kind in ((sums.integral, "rest"), (sums.error, "error"))
+        )
+    missing = sum(_missing(law, integral[i], errors[i], name) for i, law, name in ((1, pair.p, "P"), (2, pair.q, "Q")))
+    if integral[0] > LARGEST:
+        return beyond(integral[0], "quadrature")
+    value, shift = exp(integral[0]), 0.0 if pair.order is not None else pair.divergence.f_at_one
+    unseen = sum(_exp(end.tails[i].rest) for _, end in ends for i in (1, 2))
+    doubtful = [
+        item for item in ends if item[1].tails[0].verdict == "unknown" and item[1].tails[0].error > integral[0] - 30
+    ]
+    notes = [f"{where}: {end.tails[0].why}" for where, end in doubtful]
+    bound = _exp(errors[0]) + _exp(sums.noise) + 4e-16 * len(panels.axis) ** 0.5 * value
+    bound += charge(pair, missing + (unseen if unseen > UNSEEN else 0.0), value)
+    if unseen > UNSEEN and isinf(max(limits(pair.divergence))):
+        notes.append(f"mass {unseen:.3g} lies closer to an end than the floats reach; what it costs is not known")
+        bound = inf
+    interval = Interval(max(value - bound, 0.0) + shift, value + bound + shift)
+    what = "the interval is an error bound: rule, rounding and tails" if isfinite(bound) else "no upper bound is known"
+    notes.append(what)
+    return Estimate(value + shift, confidence_interval=interval, method="quadrature", notes=tuple(notes))
+
+
+def _exp(logarithm: float) -> float:
+    return inf if logarithm > LARGEST else exp(logarithm)
+
+
+def charge(pair: Pair, missing: float, value: float) -> float:
+    """What mass that was not seen, or that the rounding of a constant added, can have changed.
+
+    Its cost where that is bounded; else a relative change of both densities changes p^a q^(1-a) by abs(a) + abs(1 - a)
+    times as much.
+    """
+    worst = max(limits(pair.divergence))
+    if isfinite(worst):
+        return missing * worst
+    powers = [abs(order) + abs(1 - order) for _, order in pair.divergence.alphas]
+    return missing * max(1.0, value) * max(4.0, *powers, 0.0)
+
+
+def _missing(law: Law, integral: float, error: float, name: str) -> float:
+    """How far ∫ density is from one, beyond its own error bound; too far is an error."""
+    mass = _exp(integral)
+    gap = max(abs(mass - 1) - _exp(error), 0.0)
+    if gap > NORMALISED and not law.trusted:
+        raise NotNormalizedError(
+            f"The density of {name} must integrate to one within {NORMALISED:g}; got {mass:.9g}. Subtract "
+            f"{log(mass) if mass > 0 else -inf:.9g} from its logarithm, or pass the support=(low, high) it is meant on."
+        )
+    if gap > MISSED and law.trusted:
+        raise ConvergenceError(f"Quadrature found {mass:.9g} of the mass of {name} ({law.name}).", None)
+    return gap

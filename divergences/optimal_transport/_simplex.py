@@ -236,26 +236,27 @@ def spanning_tree(arcs: Arcs, f: np.ndarray, g: np.ndarray) -> Tree:
     return tree
 
 
-def pivot_to_optimum(arcs: Arcs, tree: Tree, n: int, tolerance: float, go_on: Callable[[int], bool]) -> bool:
-    """Pivot, in place, until no arc is wanting; False where go_on(pivots since the last call) said to stop."""
+def pivot_to_optimum(
+    arcs: Arcs, tree: Tree, n: int, tolerance: float, go_on: Callable[[int], bool]
+) -> tuple[int, bool]:
+    """Pivot, in place, until no arc is wanting: (pivots, True); False where go_on(pivots since last) said to stop."""
     which, reduced = np.empty(len(arcs.row), np.int64), np.empty(len(arcs.row))
     # Flow outside the tree is driven into it or out of it first, never at a loss.
-    pivots = _enter(n, arcs, tree, np.inf, np.flatnonzero(arcs.flow))
+    total = pivots = _enter(n, arcs, tree, np.inf, np.flatnonzero(arcs.flow))
     fresh = False
     while True:
         count = _wanting(n, arcs, tree, tolerance, which, reduced)
+        if count == 0 and fresh:
+            return total, True
         if count == 0:
-            if fresh:
-                return True
             # Potentials have been moved many times: add them up anew along the tree.
             _grow(n, arcs, np.unique(tree.arc[tree.arc >= 0]).astype(np.int64), len(tree.arc) - 1, cleared(tree))
-            fresh = True
-            continue
-        fresh = False
+        fresh = count == 0
         for part in np.array_split(which[np.argsort(reduced[:count])], 1 + count // BATCH):
             if not go_on(pivots):
-                return False
+                return total, False
             pivots = _enter(n, arcs, tree, tolerance, part)
+            total += pivots
 
 
 def cleared(tree: Tree) -> Tree:

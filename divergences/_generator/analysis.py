@@ -35,7 +35,7 @@ def analyse_source(s: Source, at_zero: float | None, slope_at_infinity: float | 
     u, values, scale = check_generator(s)
     low, high = _ends(s, np.log(u[[0, -1]]).astype(float))
     s = with_panels(s, low, high, scale)
-    c = _centre(s, float(values[u == 1][0]), low, high, scale)
+    c = _centre(s, float(values[u == 1][0]), low, high)
     c, notes = _limits(c, at_zero, slope_at_infinity)
     c = replace(c, table=_table(c))
     x = np.log(u).astype(float)
@@ -58,7 +58,7 @@ def _ends(s: Source, reached: np.ndarray) -> tuple[float, float]:
     return ends[0], ends[1]
 
 
-def _centre(s: Source, at_one: float, low: float, high: float, scale: float) -> Curve:
+def _centre(s: Source, at_one: float, low: float, high: float) -> Curve:
     """f'(1), or the one-sided slopes of a kink there, and the quotients beside it."""
     assert s.jet is not None  # noqa: S101 - `with_panels` has run
     jet = s.jet
@@ -71,7 +71,12 @@ def _centre(s: Source, at_one: float, low: float, high: float, scale: float) -> 
     else:
         slope = here if down[1] <= here <= up[1] else (down[0] + up[0]) / 2
         down, up = np.full(2, slope), np.full(2, slope)
-    tolerance, noise = (1e-9, 1e-9 * scale) if s.by_differences else (1e-14, 1e-14 * scale)
+    # Differences of values leave noise in f'' that is no curvature; exact derivatives of a line are 0.
+    beside = s.value(np.exp(np.linspace(-0.25, 0.25, 21).astype(s.dtype)))
+    if s.by_differences:
+        tolerance, noise = 1e-9, 1e-9 * float(np.abs(beside).max())
+    else:
+        tolerance, noise = (1e-12 if s.dtype is np.float64 else 1e-14), 0.0
     left, right = (
         near(lambda u: jet(u.astype(s.dtype)), side, slope, jump - slope, tolerance, noise)
         for side, jump in ((-1, float(down[0])), (1, float(up[0])))

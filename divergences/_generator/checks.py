@@ -26,7 +26,8 @@ def check_generator(s: Source) -> tuple[np.ndarray, np.ndarray, float]:
     u = ratios(s.dtype)
     f = s.value(u)
     _no_nan(u, f)
-    scale = float(np.abs(f[(u >= 0.25) & (u <= 4)][np.isfinite(f[(u >= 0.25) & (u <= 4)])]).max(initial=0.0))
+    middle = f[(u >= 0.5) & (u <= 2)]
+    scale = float(np.abs(middle[np.isfinite(middle)]).max(initial=0.0))
     _zero_at_one(f[u == 1][0], scale)
     inside = _finite_part(u, f)
     u, f = u[inside], f[inside]
@@ -61,7 +62,7 @@ def _finite_part(u: np.ndarray, f: np.ndarray) -> slice:
         if 0 <= outside < len(u) and not abs(f[edge]) > OVERFLOW:
             raise DataError(
                 f"f must be finite on (0, inf); it is {f[outside]:g} at u = {u[outside]:.6g} and {f[edge]:.6g} at "
-                f"u = {u[edge]:.6g}. A divergence that forbids ratios is no f-divergence; truncate f instead."
+                f"u = {u[edge]:.6g}. If only its parts overflow, write it so that they do not (np.logaddexp, for one)."
             )
     return slice(before + 1, after)
 
@@ -75,9 +76,9 @@ def _convex(u: np.ndarray, f: np.ndarray, scale: float, unit: float) -> None:
             if len(u) <= 2 * step:
                 break
             a, b, c = slice(None, -2 * step), slice(step, -step), slice(2 * step, None)
-            weight = (u[c] - u[b]) / (u[c] - u[a])
-            excess = f[b] - weight * f[a] - (1 - weight) * f[c]
-            allowed = noise[b] + weight * noise[a] + (1 - weight) * noise[c]
+            near, far = (u[c] - u[b]) / (u[c] - u[a]), (u[b] - u[a]) / (u[c] - u[a])
+            excess = f[b] - near * f[a] - far * f[c]
+            allowed = noise[b] + near * noise[a] + far * noise[c]
             ratio = np.where(excess > allowed, excess / allowed, 0.0)
             if ratio.max() > worst:
                 k = int(np.argmax(ratio))

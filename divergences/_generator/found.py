@@ -80,10 +80,16 @@ def report(c: Curve, x: np.ndarray, values: np.ndarray, notes: list[str]) -> Fou
 
 
 def _separates(c: Curve) -> bool:
-    """f̃ = 0 on both sides of 1 leaves room for p != q; on one side it does not, as both have the same sum."""
-    e = np.array([-(2.0**-7), 2.0**-7])
-    flat = c.excess((1 + e).astype(c.source.dtype), e) <= 1e-13 * np.finfo(c.source.dtype).eps ** 0.25
-    return not bool(flat.all())
+    """f̃ = 0 on both sides of 1 leaves room for p != q; on one side it does not, as both have the same sum.
+
+    It is flat where f' does not rise: seen at 1 ± 2^-30, or where f' comes from differences of values at 1 ± 2^-7.
+    """
+    step, unit = (2.0**-7, 1e-10) if c.source.by_differences else (2.0**-30, 64 * float(np.finfo(c.source.dtype).eps))
+    e = np.array([-step, step, -0.5, 1.0])
+    rise = np.abs(c.slopes((1 + e).astype(c.source.dtype), e))
+    exact = c.beside(e[:2]) & (not c.source.by_differences)
+    noise = np.where(exact, 0.0, unit * (rise[2:].max() + abs(c.slope)))
+    return bool(np.any(rise[:2] > noise))
 
 
 def _accuracy(c: Curve, x: np.ndarray, tilde: np.ndarray, size: np.ndarray) -> float:
@@ -98,8 +104,9 @@ def _accuracy(c: Curve, x: np.ndarray, tilde: np.ndarray, size: np.ndarray) -> f
             u = (1 + e).astype(c.source.dtype)
             direct = c.value(u) - c.source.dtype(c.slope) * (u - 1)
             near = c.excess(u, (u - 1).astype(float))
-            gap = np.abs(near - direct) / np.maximum(near, np.finfo(float).tiny)
-            worst = max(worst, float(np.where(near > 0, gap, 0.0).max()))
+            rounded = 8 * unit * (np.abs(c.value(u)) + np.abs(c.slope * (u - 1)) + abs(c.at_one))
+            gap = np.maximum(np.abs(near - direct) - rounded, 0) / np.maximum(np.maximum(near, direct), 1e-300)
+            worst = max(worst, float(gap.max()))
     return worst
 
 
@@ -116,12 +123,13 @@ def _kinks(c: Curve, x: np.ndarray) -> tuple[float, ...]:
 def _jumps(slope: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
     """Where S rises by as much over ever smaller steps: each cell of the grid halved towards its larger rise."""
     a, b = x[:-1], x[1:]
-    keep = (np.abs(a) > 1e-3) | (np.abs(b) > 1e-3)
-    a, b = a[keep], b[keep]
+    a, b = np.where(a == 0, 2.0**-40, a), np.where(b == 0, -(2.0**-40), b)  # a jump at 1 itself is known already
     low, high = slope(a), slope(b)
     whole = high - low
+    finite = np.abs(low[(np.abs(a) < 1) & np.isfinite(low)])
+    noise = 1e-12 * float(finite.max(initial=0.0))
     for _ in range(36):
-        notable = (high - low > 0.6 * whole) & (whole > 1e-7 * (np.abs(low) + np.abs(high)))
+        notable = (high - low > 0.6 * whole) & (whole > 1e-7 * (np.abs(low) + np.abs(high)) + noise)
         a, b, low, high, whole = a[notable], b[notable], low[notable], high[notable], whole[notable]
         if not len(a):
             break

@@ -75,11 +75,12 @@ def growth(x: np.ndarray, y: np.ndarray, noise: float) -> Growth | None:
     third = len(x) // 3
     i = np.array([len(x) - 1 - 2 * third, len(x) - 1 - third, len(x) - 1])
     h = float(x[i[1]] - x[i[0]])
+    mean = float(y[i[2]] - y[i[0]]) / (2 * h)  # taken out first: e^y leaves the floats
     with quiet():
         # With λ = e^(a h), G₂ - 2λG₁ + λ²G₀ = 0 for every b and c.
-        one, two = np.exp(y[i[1]] - y[i[0]]), np.exp(y[i[2]] - y[i[0]])
+        one, two = np.exp(y[i[1]] - y[i[0]] - mean * h), np.exp(y[i[2]] - y[i[0]] - 2 * mean * h)
         root = np.sqrt(max(one * one - two, 0.0))
-        raw = [float(np.log(v)) / h for v in (one, one - root, one + root) if v > 0]
+        raw = [mean + float(np.log(v)) / h for v in (one, one - root, one + root) if v > 0]
     # Exponents are simple fractions more often than not, and then extrapolation has no error in the exponent.
     candidates = [round(a * 240) / 240 for a in raw] + raw
     laws = [law for a in candidates for law in _given_exponent(x, y, a, i)]

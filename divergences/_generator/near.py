@@ -4,7 +4,8 @@ With e = u - 1 and one-sided slopes J at a kink in 1, S(u) = f̃'(u) = J + e K�
 K₁ = ∫₀¹ f''(1 + s e) ds and K₂ = ∫₀¹ (1 - s) f''(1 + s e) ds are as smooth as f''.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial import chebyshev, legendre
@@ -22,17 +23,29 @@ _X, _W = (_X + 1) / 2, _W / 2
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """One side of u = 1: the jump J of f̃' there and interpolants of K₁, K₂ for |e| up to `radius` (0: none)."""
+    """One side of u = 1: the jump J of f̃' there and interpolants of K₁, K₂ for |e| up to `radius` (0: none).
+
+    `bend` is f'' where the integrals have to be taken anew at each e, as they vanish at 1 and interpolants only almost.
+    """
 
     jump: float
     radius: float
     first: np.ndarray
     second: np.ndarray
+    bend: Callable[[np.ndarray], np.ndarray] | None = None
 
     def quotients(self, e: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """K₁ and K₂ at |e| <= radius."""
+        if self.bend is not None:
+            first, second = _integrals(self.bend, e)
+            return first, second
         z = 2 * np.abs(e) / self.radius - 1
         return chebyshev.chebval(z, self.first), chebyshev.chebval(z, self.second)
+
+
+def _integrals(bend: Callable[[np.ndarray], np.ndarray], e: np.ndarray) -> np.ndarray:
+    values = bend((1 + e[:, None] * _X).ravel()).reshape(len(e), -1)
+    return np.stack([values @ _W, values @ (_W * (1 - _X))])
 
 
 def near(jet: Derivatives, side: int, slope: float, jump: float, tolerance: float, noise: float) -> Near:
@@ -40,12 +53,12 @@ def near(jet: Derivatives, side: int, slope: float, jump: float, tolerance: floa
 
     What varies by less than `tolerance` of f'' or by less than `noise` is rounding.
     """
+    bend = lambda u: jet(u)[2]
     for radius in RADII:
         e = side * radius * (_NODES + 1) / 2
         with quiet():
-            bend = jet((1 + e[:, None] * _X).ravel())[2].reshape(len(e), -1)
+            quotients = _integrals(bend, e)
             rise = jet(1 + e)[1] - slope - jump
-        quotients = np.stack([bend @ _W, bend @ (_W * (1 - _X))])
         scale = np.abs(quotients).max()
         # A kink between 1 and u is nothing to f'', but f' rises by more than its integral.
         allowed = 1e2 * tolerance * (np.abs(rise) + abs(slope) + abs(jump)) + noise
@@ -57,5 +70,9 @@ def near(jet: Derivatives, side: int, slope: float, jump: float, tolerance: floa
         if np.all(np.abs(coefficients[:, -3:]) <= tolerance * scale + noise):
             # What lies below rounding is noise, and evaluating it is only time.
             keep = max(2, DEGREE + 1 - int(np.argmax(np.abs(coefficients[0, ::-1]) > 1e-17 * scale)))
-            return Near(jump, radius, *coefficients[:, :keep])
+            found = Near(jump, radius, *coefficients[:, :keep])
+            few = side * radius * np.array([1e-2, 1e-4, 1e-6])
+            exact, cheap = _integrals(bend, few), np.stack(found.quotients(few))
+            vanishes = np.any(np.abs(cheap - exact) > 1e2 * tolerance * np.abs(exact) + noise * 1e-10)
+            return replace(found, bend=bend) if vanishes and tolerance < 1e-10 else found
     return Near(jump, 0.0, np.zeros(1), np.zeros(1))

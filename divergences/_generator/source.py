@@ -48,6 +48,8 @@ def source(f: Any, dtype: Any = np.longdouble) -> Source:
     for kind in (dtype, np.float64):
         probe = np.array(PROBE, dtype=kind)
         result = _attempt(f, probe)
+        if isinstance(result, np.ndarray):
+            _wide(result.dtype)
         if _is_array(result, probe) and (kind == np.float64 or result.dtype == kind):
             _check_array(result, f, probe)
             jet = _numpy_jet(f)
@@ -76,6 +78,11 @@ def _attempt(f: Any, u: Any) -> Any:
             return f(u)
         except Exception as error:
             return error
+
+
+def _wide(dtype: Any) -> None:
+    if str(dtype).rsplit(".", maxsplit=1)[-1] in ("float16", "float32", "bfloat16"):
+        raise DataError(f"f must keep the precision it is called in; it rounds float64 to {dtype}. Leave out the cast.")
 
 
 def _is_array(result: Any, probe: np.ndarray) -> bool:
@@ -157,6 +164,8 @@ def _attempt_torch(f: Any) -> bool:
         return False
     probe = _torch(np.array(PROBE))
     result = _attempt(f, probe)
+    if sys.modules["torch"].is_tensor(result):
+        _wide(result.dtype)
     return sys.modules["torch"].is_tensor(result) and result.shape == probe.shape and not result.is_complex()
 
 

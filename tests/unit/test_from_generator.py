@@ -139,6 +139,48 @@ def test_steep_growth_against_mpmath():
     assert d.conjugate(np.sinh(2.0)) == pytest.approx(3 * np.sinh(2.0) - np.cosh(2.0) + 1, rel=1e-13)
 
 
+def textbook(f, p, q):
+    """Σ q f(p/q) at 60 digits, for f with f'(1) = 0 and positive masses."""
+    return mp.fsum(mp.mpf(b) * f(mp.mpf(a) / mp.mpf(b)) for a, b in zip(p.tolist(), q.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
+def test_the_scale_of_f_is_no_matter(scale):
+    """Nothing is called zero because it is small beside one."""
+    d = make(lambda u: scale * (u - 1) ** 2)
+    assert d.separates
+    assert d(P, Q) == pytest.approx(scale * dv.pearson(P, Q), rel=1e-14)
+    assert d.conjugate(0.5 * scale) == pytest.approx(scale * dv.pearson.conjugate(0.5), rel=1e-13)
+
+
+def test_steep_powers():
+    """u^50 is 10^26 at u = 4, beside which its curvature at 1 must not be lost."""
+    a = 50.0
+    d = make(lambda u: (u**a - a * u + a - 1) / (a * (a - 1)))
+    near = np.array([0.5 + 1e-9, 0.5 - 1e-9])
+    for p, q in ((near, np.array([0.5, 0.5])), (P, Q), (np.array([0.5, 0.5]), np.array([0.01, 0.99]))):
+        exact = float(textbook(lambda u: (u**50 - 50 * u + 49) / 2450, p, q))
+        assert d(p, q) == pytest.approx(exact, rel=1e-13)
+    assert d.separates
+
+
+def test_curvature_that_vanishes_at_one():
+    """(u - 1)^6 is 1e-54 where p and q agree to nine digits, and not the rounding of an interpolant."""
+    d = make(lambda u: (u - 1) ** 6)
+    p, q = np.array([0.5 + 2.0**-30, 0.5 - 2.0**-30]), np.array([0.5, 0.5])
+    assert d(p, q) == pytest.approx(float(textbook(lambda u: (u - 1) ** 6, p, q)), rel=1e-9)
+    assert found(d).accuracy < 1e-13
+
+
+def test_a_kink_beside_one():
+    """At 1.0001 it is found, and no f'' is interpolated across it."""
+    d = make(lambda u: np.maximum(u - 1.0001, 0))
+    assert found(d).kinks == (1.0001,)
+    assert not d.separates
+    assert d([0.50004, 0.49996], [0.5, 0.5]) == 0
+    assert d([0.6, 0.4], [0.5, 0.5]) == pytest.approx(0.5 * (1.2 - 1.0001), rel=1e-13)
+
+
 @pytest.mark.parametrize("f", [generators.hyperbolic_cosine, generators.piecewise_linear, generators.cubic])
 @pytest.mark.parametrize("u", [1e-6, 0.3, 0.7, 1.0, 1.3, 2.7, 9.0])
 def test_fenchel_young_is_tight_at_the_derivative(f, u):
@@ -254,6 +296,8 @@ def test_without_extended_precision(name):
             r"NaN at \d+ of \d+ ratios between 1e-12 and 1e12, the first u = 3\.0",
         ),
         (lambda u: (u**3000 - 1) / (u**3000 + 1), "NaN"),
+        (lambda u: ((u - 1) ** 2).astype(np.float32), r"it rounds float64 to float32\. Leave out the cast"),
+        (lambda u: np.log(np.cosh(u - 1)), r"it is inf at u = 7\d\d\..* If only its parts overflow"),
         (lambda u: np.where(u > 3, np.inf, (u - 1) ** 2), r"f must be finite on \(0, inf\); it is inf at u = 3\.0"),
         (lambda u: np.sqrt(u - 1 + 0j), "f must return a real number at every ratio u > 0"),
         (lambda u: np.outer(u, u), "f must return a real number"),

@@ -14,11 +14,14 @@ EDGE = 1 + 1e-12  # a point that is at the radius up to rounding counts as insid
 class Neighbours(Protocol):
     """The points of one sample, ready to be searched from the points of another, or from its own (`of` is None).
 
-    A point is not its own neighbour; a duplicate of it is.
+    A point is not its own neighbour; a duplicate of it is. Answers come in the order of `points`, which is the sample
+    in an order of its own.
     """
 
+    points: np.ndarray
+
     def nearest(self, k: int, of: "Any | None" = None) -> tuple[np.ndarray, np.ndarray]:
-        """(distances, indices) of the k nearest points, ascending, each of shape (., k)."""
+        """(distances, indices into `points`) of the k nearest points, ascending, each of shape (., k)."""
         ...
 
     def within(self, radii: np.ndarray, of: "Any | None" = None) -> np.ndarray:
@@ -81,18 +84,15 @@ class _Many:
 
         def search(start: int, stop: int) -> None:
             self.kernels.nearest(queries.points, start, stop, k, *tree, of is None, squared, who)
+            np.sqrt(squared[start:stop], out=squared[start:stop])
 
         run_blocks(search, n, BLOCK)
-        distances, indices = np.empty_like(squared), np.empty_like(who)
-        distances[queries.order], indices[queries.order] = np.sqrt(squared), self.order[who]
-        return distances, indices
+        return squared, who
 
     def within(self, radii: np.ndarray, of: "_Many | None" = None) -> np.ndarray:
         queries = self if of is None else of
-        bounds = (radii[queries.order] * EDGE) ** 2 + np.nextafter(0, 1)
+        bounds = (radii * EDGE) ** 2 + np.nextafter(0, 1)
         tree = self.points, self.height, *self.blocks
         found = np.empty(len(bounds), np.int64)
         run_blocks(lambda a, b: self.kernels.within(queries.points, a, b, bounds, *tree, found), len(bounds), BLOCK)
-        counts = np.empty_like(found)
-        counts[queries.order] = found - (of is None)
-        return counts
+        return found - (of is None)

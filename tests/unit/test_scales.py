@@ -130,7 +130,9 @@ def test_compare_columns_of_many_magnitudes():
     y = np.append(10.0 ** -RNG.uniform(30, 40, 50), 1.0)
     column = compare(x, y, rng=0, permutations=2).columns["column_1"]
     assert column.ks > 0.9
-    assert column.total_variation.value == pytest.approx(estimate(x, y, "total_variation", method="histogram", rng=1).value, abs=0.05)
+    assert column.total_variation.value == pytest.approx(
+        estimate(x, y, "total_variation", method="histogram", rng=1).value, abs=0.05
+    )
 
 
 @SCALES

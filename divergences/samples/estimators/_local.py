@@ -25,17 +25,18 @@ class Ratios:
         return bool(np.isfinite(self.x).all() and np.isfinite(self.y).all())
 
 
-def by_distance(x: np.ndarray, y: np.ndarray, trees: Trees, ks: list[int]) -> Ratios:
+def by_distance(trees: Trees, ks: list[int], *, at: str = "xy") -> Ratios:
     """From the radii of the balls that hold k neighbours, one column for each of `ks`.
 
     log p/q ≈ d log(ν_k/ρ_k) + log(m/(n - 1)) at x, where ρ_k reaches the k-th other x and ν_k the k-th y: unbiased
     where the densities are constant over the balls. Source: Wang, Kulkarni & Verdú (2009), eq. 5.
+    `at` names the samples at whose points the ratio is needed; the other stays empty.
     """
-    columns = np.array(ks) - 1
-    return _ratios(x, y, trees, max(ks), lambda at, sample, radii, who: -x.shape[1] * np.log(radii[:, columns]))
+    columns, d = np.array(ks) - 1, trees[0].points.shape[1]
+    return _ratios(trees, max(ks), lambda p, s, radii, who: -d * np.log(radii[:, columns]), at)
 
 
-def by_slope(x: np.ndarray, y: np.ndarray, trees: Trees, k: int) -> Ratios:
+def by_slope(trees: Trees, k: int) -> Ratios:
     """As `by_distance` with one k, but each density may change exponentially across its ball.
 
     The k - 1 points inside a ball, given its radius r, are a sample of the density in the ball. Where that is
@@ -44,17 +45,17 @@ def by_slope(x: np.ndarray, y: np.ndarray, trees: Trees, k: int) -> Ratios:
     first-order bias and follows a density into a tail that the sample does not reach. Source: Loader (1996), local
     log-linear likelihood, here with the uniform kernel.
     """
-    d = x.shape[1]
+    d = trees[0].points.shape[1]
 
     def log_density(at: np.ndarray, sample: np.ndarray, radii: np.ndarray, who: np.ndarray) -> np.ndarray:
         centre = (sample[who[:, :-1]] - at[:, None]).mean(axis=1)
         lean = np.linalg.norm(centre, axis=1) / radii[:, -1]
         return (-d * np.log(radii[:, -1]) - _log_average(lean, d))[:, None]
 
-    return _ratios(x, y, trees, k, log_density)
+    return _ratios(trees, k, log_density)
 
 
-def by_count(trees: Trees, n: int, m: int, k: int) -> Ratios:
+def by_count(trees: Trees, k: int) -> Ratios:
     """From how many points of each sample one ball holds: right for atoms and lattices too, where points coincide.
 
     The ball around a point reaches its k-th neighbour in both samples, and everything at its edge counts. The sample
@@ -62,7 +63,7 @@ def by_count(trees: Trees, n: int, m: int, k: int) -> Ratios:
     E ψ(c + 1) is about log E c for a Poisson count, and E ψ(k) that of the ball of the k-th neighbour; where both set
     it, ψ(c). Source: Wang, Kulkarni & Verdú (2009), section III; Kraskov, Stögbauer & Grassberger (2004).
     """
-    first, second = trees
+    (first, second), (n, m) = trees, (len(trees[0].points), len(trees[1].points))
 
     def at(own: Neighbours, other: Neighbours) -> tuple[np.ndarray, np.ndarray]:
         reach_own, reach_other = own.nearest(k)[0][:, -1], other.nearest(k, of=own)[0][:, -1]
@@ -74,14 +75,24 @@ def by_count(trees: Trees, n: int, m: int, k: int) -> Ratios:
     return Ratios((xx - xy + np.log(m / (n - 1)))[:, None], (yx - yy + np.log((m - 1) / n))[:, None])
 
 
-def _ratios(x: np.ndarray, y: np.ndarray, trees: Trees, k: int, log_density: Callable[..., np.ndarray]) -> Ratios:
+def _ratios(trees: Trees, k: int, log_density: Callable[..., np.ndarray], at: str = "xy") -> Ratios:
     """Log p/q at both samples from a log-density that is right up to the constants that its formula leaves out."""
-    first, second = trees
+    (first, second), (n, m) = trees, (len(trees[0].points), len(trees[1].points))
+    at_x = at_y = np.empty((0, 1))
     with np.errstate(divide="ignore", invalid="ignore"):  # balls of radius zero: see `Ratios.finite`
-        p, q = log_density(x, x, *first.nearest(k)), log_density(x, y, *second.nearest(k, of=first))
-        at_x = p - q + np.log(len(y) / (len(x) - 1))
-        p, q = log_density(y, x, *first.nearest(k, of=second)), log_density(y, y, *second.nearest(k))
-        return Ratios(at_x, p - q + np.log((len(y) - 1) / len(x)))
+        if "x" in at:
+            p, q = (
+                log_density(first.points, first.points, *first.nearest(k)),
+                log_density(first.points, second.points, *second.nearest(k, of=first)),
+            )
+            at_x = p - q + np.log(m / (n - 1))
+        if "y" in at:
+            p, q = (
+                log_density(second.points, first.points, *first.nearest(k, of=second)),
+                log_density(second.points, second.points, *second.nearest(k)),
+            )
+            at_y = p - q + np.log((m - 1) / n)
+    return Ratios(at_x, at_y)
 
 
 def _log_average(lean: np.ndarray, d: int) -> np.ndarray:

@@ -8,9 +8,11 @@ import numpy as np
 
 from divergences._arrays import to_numpy
 from divergences._checks import points, same_dimension
+from divergences._parallel import run_blocks
 from divergences._results import Estimate
 from divergences.f_divergence import FDivergence
 
+MOMENTS = 10_000
 RANK = 1e-10  # of the largest variance: what is below is a combination of other columns
 
 
@@ -51,11 +53,16 @@ class Pair:
     @cached_property
     def tied(self) -> float:
         """The largest share of values that occur more than once, over the columns of the pooled sample that vary."""
-        pooled = np.sort(np.concatenate([self.x, self.y]), axis=0)
-        equal = np.zeros((len(pooled) + 1, self.d), bool)
-        equal[1:-1] = pooled[1:] == pooled[:-1]
-        repeated, varies = (equal[1:] | equal[:-1]).mean(axis=0), pooled[0] < pooled[-1]
-        return float(repeated[varies].max() if varies.any() else repeated.max())
+        shares = np.zeros(self.d)
+
+        def share(column: int, _stop: int) -> None:
+            pooled = np.sort(np.concatenate([self.x[:, column], self.y[:, column]]))
+            equal = np.zeros(len(pooled) + 1, bool)
+            equal[1:-1] = pooled[1:] == pooled[:-1]
+            shares[column] = np.mean(equal[1:] | equal[:-1]) if pooled[0] < pooled[-1] or self.d == 1 else 0.0
+
+        run_blocks(share, total=self.d, size=1)
+        return float(shares.max())
 
     @cached_property
     def copies(self) -> int:
@@ -75,36 +82,43 @@ class Pair:
         x, y = _standard(self.x, self.y)
         if min(self.n, self.m) < 10 * x.shape[1] or x.shape[1] < 2:
             return x, y
-        for covariance in (_pooled, _within):
-            values, vectors = np.linalg.eigh(covariance(x, y))
-            kept = values > RANK * values[-1]
-            scaled = vectors[:, kept] / np.sqrt(values[kept])
-            x, y = _map(x, scaled), _map(y, scaled)
-        return x, y
+        some_x, some_y = _some(x), _some(y)
+        pooled = np.cov(np.concatenate([some_x, some_y]), rowvar=False)
+        within = (np.cov(some_x, rowvar=False) + np.cov(some_y, rowvar=False)) / 2
+        matrix = _root(pooled)
+        # A little is added where the samples lie on parallel planes, within which nothing varies across.
+        matrix = matrix @ _root(matrix.T @ within @ matrix + 1e-6 * np.eye(matrix.shape[1]))
+        return _map(x, matrix), _map(y, matrix)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A matrix A, with as many columns as the covariance has directions, for which Aᵀ C A is the identity."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > RANK * values[-1]
+    return vectors[:, kept] / np.sqrt(values[kept])
+
+
+def _some(sample: np.ndarray) -> np.ndarray:
+    """Rows enough to learn a linear map from: any map would do."""
+    return sample[:: -(-len(sample) // MOMENTS)]
 
 
 def _standard(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centred and scaled columns; those without variance are left out, unless none has any."""
-    peak = np.maximum(np.abs(x).max(axis=0), np.abs(y).max(axis=0))
-    peak[peak == 0] = 1.0
-    x, y = x / peak, y / peak
-    centre = x.mean(axis=0) / 2 + y.mean(axis=0) / 2
-    x, y = x - centre, y - centre
-    spread = np.sqrt((np.square(x).mean(axis=0) + np.square(y).mean(axis=0)) / 2)
-    constant = np.concatenate([x, y])
-    kept = constant.min(axis=0) < constant.max(axis=0)
+    low, high = np.minimum(x.min(axis=0), y.min(axis=0)), np.maximum(x.max(axis=0), y.max(axis=0))
+    kept = low < high
     if not kept.any():
-        return x[:, :1], y[:, :1]
-    return x[:, kept] / spread[kept], y[:, kept] / spread[kept]
-
-
-def _pooled(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.cov(np.concatenate([x, y]), rowvar=False)
-
-
-def _within(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The mean covariance of the two, raised where the samples lie on parallel planes."""
-    return (np.cov(x, rowvar=False) + np.cov(y, rowvar=False)) / 2 + 1e-6 * np.eye(x.shape[1])
+        return np.zeros_like(x[:, :1]), np.zeros_like(y[:, :1])
+    peak = np.maximum(np.abs(low), np.abs(high))[kept]
+    x, y = x[:, kept] / peak, y[:, kept] / peak
+    centre = _some(x).mean(axis=0) / 2 + _some(y).mean(axis=0) / 2
+    x -= centre
+    y -= centre
+    spread = np.sqrt((np.square(_some(x)).mean(axis=0) + np.square(_some(y)).mean(axis=0)) / 2)
+    spread[spread == 0] = 1.0
+    x /= spread
+    y /= spread
+    return x, y
 
 
 def _map(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

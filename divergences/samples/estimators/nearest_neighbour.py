@@ -20,6 +20,7 @@ NEIGHBOURS = 20
 COUNTED = 3  # where values repeat: a larger ball reaches the next atom, which rules it
 LADDER = (2, 3, 5, 7, 10, 14)  # the numbers of neighbours from which the extrapolation starts
 VOTES = math.sqrt(2)  # at a kink only the side counts that neighbours vote for, and neighbours share their voters
+NEGLIGIBLE = 1e-9  # a part of KL in a divergence, as recognised by least squares
 UNSEEN = 3.0  # -log 5%, the rule of three
 BEYOND = 0.05  # share of ratios no sample of this size can show, above which unseen points are charged for
 TIES = 0.05  # the share of repeated values above which balls are counted, not measured
@@ -53,19 +54,20 @@ class NearestNeighbour:
         k = self._count(pair)
         x, y = pair.whitened
         trees, d = neighbours(x, y), x.shape[1]
-        if not self.corrected:
-            return _plain(pair, divergence, by_distance(x, y, trees, [k]))
         parts = logarithmic(divergence)
+        if not self.corrected:
+            at = "xy" if parts is None else "x" * (parts[0] > NEGLIGIBLE) + "y" * (parts[1] > NEGLIGIBLE)
+            return _plain(pair, divergence, by_distance(trees, [k], at=at))
         certain = d <= 2 and (parts is not None or math.isfinite(largest(divergence)))
         ladder = [*(j for j in LADDER if j < k), k] if parts is not None else [k]
         notes = [f"{pair.d - d} of {pair.d} columns are constant or combinations of others"] if d < pair.d else []
-        ratios = by_slope(x, y, trees, k) if certain else by_distance(x, y, trees, ladder)
+        ratios = by_slope(trees, k) if certain else by_distance(trees, ladder)
         if not ratios.finite and pair.copies <= k:
             notes.append("distinct points coincide at the scale of the largest: take logarithms, or clip")
             certain = False
         if pair.tied > TIES or not ratios.finite:
             notes.append("neighbours are counted in common balls, because values repeat")
-            ratios = by_count(trees, pair.n, pair.m, self.k or min(COUNTED, k))
+            ratios = by_count(trees, self.k or min(COUNTED, k))
         if certain:
             return _two_sided(pair, divergence, ratios, notes)
         return _one_sided(pair, divergence, ratios, np.array(ladder) ** (1 / d), notes)
@@ -86,7 +88,12 @@ class NearestNeighbour:
 
 def _logarithmic(divergence: FDivergence, s_x: np.ndarray, s_y: np.ndarray) -> float | None:
     parts = logarithmic(divergence)
-    return None if parts is None else float(divergence.f_at_one + parts[0] * s_x.mean() - parts[1] * s_y.mean())
+    if parts is None:
+        return None
+    value = float(divergence.f_at_one)
+    for part, mean in ((parts[0], s_x), (-parts[1], s_y)):
+        value += part * float(mean.mean()) if abs(part) > NEGLIGIBLE else 0.0
+    return value
 
 
 def _plain(pair: Pair, divergence: FDivergence, ratios: Ratios) -> Estimate:

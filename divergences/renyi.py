@@ -200,7 +200,7 @@ def _gap(x: Atoms, weight: Array) -> Array:
 
 
 def _best_weight(x: Atoms) -> Array:
-    """The λ that maximises the information: Newton's method within a bracket, for all rows at once.
+    """The λ that maximises the information: Newton's method within a bracket, for all rows at once; ends included.
 
     Near p = q the derivative of the gap, without its first order, is used instead of that of the logarithm: rounding in
     the sums of p and q would drown the latter.
@@ -223,11 +223,7 @@ def _best_weight(x: Atoms) -> Array:
         if not bool(xp.any(moved != weight)):
             break
         weight = moved
-    # The supremum may lie at an end, which bisection only approaches.
-    ends = [xp.zeros_like(weight), weight, xp.ones_like(weight)]
-    values = xp.concat([_information(x, end) for end in ends], axis=-1)
-    best = xp.argmax(values, axis=-1)[..., None]
-    return xp.where(best == 0, ends[0], xp.where(best == 1, weight, ends[2]))
+    return weight
 
 
 def _descent(x: Atoms, weight: Array, near: Array, excess: Array) -> tuple[Array, Array]:
@@ -255,6 +251,4 @@ def _chernoff_slopes(log: bool, p: Array, q: Array) -> tuple[Array, Array]:
         weight = _best_weight(x)
         value = _information(x, weight)
         by_p, by_q = tilted(x, xp.clip(weight, min=1e-300), xp.clip(weight - 1, max=-1e-300), -value, log)
-        slopes = xp.where(weight == 0, xp.zeros_like(by_p), -weight * by_p), (weight - 1) * by_q
-        slopes = slopes[0], xp.where(weight == 1, xp.zeros_like(by_q), slopes[1])
-        return _settled(x, slopes, value == xp.inf, log)
+        return _settled(x, (-weight * by_p, (weight - 1) * by_q), value == xp.inf, log)

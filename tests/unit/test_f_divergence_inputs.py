@@ -1,11 +1,14 @@
 """What the f-divergences take, what they refuse, and in which words."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_array
 
 import divergences as dv
+from divergences._numerics import exact_product
 
 P, Q = [0.5, 0.3, 0.2], [0.25, 0.25, 0.5]
 
@@ -237,6 +240,23 @@ def test_hockey_stick_refuses_levels_outside(level):
     """The level is positive and finite."""
     with pytest.raises(dv.DataError, match="level must be a finite number above 0; got"):
         dv.hockey_stick(level)
+
+
+def test_exact_products():
+    """A product and what rounding took from it are exact, as fractions show; so is p - γ q beside its kink."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=100)
+    for c in (1.0001, np.e, 1 / 3, 1e300, 1e-5):
+        for number, product, rest in zip(x, *exact_product(c, x), strict=True):
+            assert Fraction(product) + Fraction(rest) == Fraction(c) * Fraction(number)
+    for level in (1.0001, np.e, 0.7):
+        q = np.full(4, 0.25)
+        p = level * q * (1 + np.array([1e-16, 1e-15, -1e-15, 1e-12]))
+        exact = np.array([float(Fraction(a) - Fraction(level) * Fraction(b)) for a, b in zip(p, q, strict=True)])
+        expected = np.maximum(exact if level > 1 else -exact, 0)
+        d = dv.hockey_stick(level)
+        assert d.cost(p, q, p - q).tolist() == d.reverse.cost(q, p, q - p).tolist() == expected.tolist()
+        assert expected.any()
 
 
 def test_families_at_special_parameters():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import divergences as dv
+from divergences import _perspective as perspective
 from tests import mp_oracle
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])
@@ -23,9 +24,18 @@ def test_ratios_beyond_the_floats():
     expected = [float(mp_oracle.atom("neyman", mp.exp(a), mp.exp(b))) for a, b in ((-1500, -700), (0, 0))]
     measured = dv.neyman.contributions([-1500.0, 0.0], [-700.0, 0.0], log=True)
     assert measured == pytest.approx(expected, rel=1e-13)
-    assert dv.alpha(50).contributions([-690.0, 0.0], [-700.0, 0.0], log=True)[0] == pytest.approx(
-        float(mp_oracle._alpha(50)[0](mp.exp(10)) * mp.exp(-700)), rel=1e-13
-    )
+    expected = np.exp(-700 + 500 - np.log(2450.0))
+    assert dv.alpha(50).contributions([-690.0, 0.0], [-700.0, 0.0], log=True)[0] == pytest.approx(expected, rel=1e-13)
+
+
+def test_high_orders_to_thirteen_digits():
+    """alpha(50) raises the rounding of a difference of logarithms by fifty, were it not made good."""
+    rng = np.random.default_rng(0)
+    lp, lq = -14 * rng.uniform(size=(2, 200))
+    for a, b, measured in zip(lp, lq, perspective.log_cost(dv.alpha(50), lp, lq), strict=True):
+        u = mp.exp(mp.mpf(a) - mp.mpf(b))
+        expected = mp.exp(mp.mpf(b)) * (u**50 - 50 * u + 49) / 2450
+        assert abs(measured - expected) <= 2e-14 * expected
 
 
 def test_small_divergences_of_logits():

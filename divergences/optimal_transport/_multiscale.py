@@ -32,8 +32,9 @@ from divergences.optimal_transport._metrics import lengths, raised, slopes
 from divergences.optimal_transport._pricing import cheapest
 from divergences.optimal_transport._simplex import Arcs, pivot_to_optimum, spanning_tree
 
-CANDIDATES, CANDIDATES_OF_A_DISTANCE = 8, 24  # per point; for p = 1 whole rays of points are nearly as good as the best
-VIOLATED = 8  # arcs added per point and round
+CANDIDATES, CANDIDATES_OF_A_DISTANCE = 8, 16  # per point; for p = 1 whole rays of points are nearly as good as the best
+VIOLATED = 16  # arcs added per row and round, at most
+FEW_PAIRS = 2**14  # are all candidates
 NEAR = 1e-3  # the auction hands over to the simplex once it is this near to the optimum, relative
 COARSE = 1e-4  # at coarse scales smaller violations, relative to the mean cost, are left alone
 CLOSED = 1e-10  # the relative gap at which the finest scale is done
@@ -199,31 +200,33 @@ class _Scale:
         cost = self.costs.between(self.x.points[row], self.y.points[column])
         return Arcs(row.astype(np.int32), column.astype(np.int32), cost, np.zeros(len(keys), np.int64))
 
-    def both_ways(self, potentials: Potentials, slack: float, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the arcs with c - f - g < -slack, `count` for each point of either side; the least of each row."""
-        n, m = self.shape
+    def from_rows(self, potentials: Potentials, slack: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the `count` least c - f - g of each row, where below -slack; and the least of each row."""
+        m = self.shape[1]
         x, y, f, g = self.x.points, self.y.points, potentials.f, potentials.g
         columns = self.costs.cells_of(y, g, x[potentials.to_x])
         values, j, counts = self.costs.cheapest(x, columns, f - slack, min(count, m))
         row, place = np.nonzero(np.arange(j.shape[1]) < counts[:, None])
-        keys = row * m + j[row, place]
-        best = np.minimum(values[:, 0] - f, 0.0)
-        if np.isfinite(slack) and not len(keys):
-            return keys, best
-        rows = self.costs.cells_of(x, f, y[potentials.to_y])
-        _, i, counts = self.costs.cheapest(y, rows, g - slack, min(count, n))
-        column, place = np.nonzero(np.arange(i.shape[1]) < counts[:, None])
-        return np.concatenate([keys, i[column, place].astype(np.int64) * m + column]), best
+        return row * m + j[row, place], np.minimum(values[:, 0] - f, 0.0)
+
+    def from_columns(self, potentials: Potentials, count: int) -> np.ndarray:
+        """Numbers of the `count` arcs of each column that are least in c - f - g."""
+        n, m = self.shape
+        x, y = self.x.points, self.y.points
+        rows = self.costs.cells_of(x, potentials.f, y[potentials.to_y])
+        i = self.costs.cheapest(y, rows, np.inf, min(count, n))[1]
+        return (i.astype(np.int64) * m + np.arange(m)[:, None]).ravel()
 
     def candidates(self, flow: Flow, potentials: Potentials) -> Arcs:
         """The most promising arcs of every point and those of the plan, in order, with its flow."""
         n, m = self.shape
         plan = flow.row * m + flow.column
-        if n * m <= 128 * 128:
+        if n * m <= FEW_PAIRS:
             keys = np.arange(n * m)
         else:
             count = CANDIDATES_OF_A_DISTANCE if self.costs.power == 1 else CANDIDATES
-            keys = np.unique(np.concatenate([self.both_ways(potentials, -np.inf, count)[0], plan]))
+            rows, columns = self.from_rows(potentials, -np.inf, count)[0], self.from_columns(potentials, count)
+            keys = np.unique(np.concatenate([rows, columns, plan]))
         arcs = self.arcs(keys)
         arcs.flow[np.searchsorted(keys, plan)] = flow.amount
         return arcs
@@ -231,5 +234,5 @@ class _Scale:
     def violated(self, potentials: Potentials, mean: float) -> tuple[Arcs, float]:
         """Arcs that would lower the cost, and by how much, at most, per unit of mass."""
         slack = (PRECISION * 10 if self.finest else COARSE) * mean
-        keys, best = self.both_ways(potentials, slack, VIOLATED)
-        return self.arcs(np.unique(keys)), float(self.x.masses @ -best) / self.total
+        keys, best = self.from_rows(potentials, slack, VIOLATED)
+        return self.arcs(keys), float(self.x.masses @ -best) / self.total

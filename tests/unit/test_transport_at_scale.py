@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -193,7 +194,7 @@ def test_feasible_potentials_without_the_matrix():
     x, y, a, b = clouds(300, 200, 3)
     cost = cdist(x.astype(np.longdouble), y.astype(np.longdouble))
     problem = Problem.from_samples(x, y, 1, a, b)
-    plan = SPARSE.solve(problem).plan
+    plan: Any = SPARSE.solve(problem).plan
     rng = np.random.default_rng(0)
     for g in (np.zeros(200), rng.normal(size=200), np.where(rng.uniform(size=200) < 0.5, -np.inf, 0.0)):
         f, g = c_transforms(problem, g, plan)
@@ -213,7 +214,8 @@ def test_pruning_too_much_is_noticed(monkeypatch):
         return made._replace(alpha=made.alpha - 1, top=made.top - 1)
 
     monkeypatch.setattr(transforms, "cells", low)
-    f, g = c_transforms(problem, np.random.default_rng(0).normal(size=200), solution.plan)
+    plan: Any = solution.plan
+    f, g = c_transforms(problem, np.random.default_rng(0).normal(size=200), plan)
     assert (cdist(x, y, "sqeuclidean") - f[:, None] - g).min() < -1e-3
 
 

@@ -46,7 +46,7 @@ def test_exact_products():
         for number, product, rest in zip(x, *exact_product(c, x), strict=True):
             assert Fraction(product) + Fraction(rest) == Fraction(c) * Fraction(number)
     for level in (1.0001, np.e, 0.7):
-        q = np.full(4, 0.25)
+        q = np.full(4, 0.3)
         p = level * q * (1 + np.array([1e-16, 1e-15, -1e-15, 1e-12]))
         exact = np.array([float(Fraction(a) - Fraction(level) * Fraction(b)) for a, b in zip(p, q, strict=True)])
         expected = np.maximum(exact if level > 1 else -exact, 0)

@@ -25,18 +25,19 @@ def w1_on_the_line() -> Contestants:
     }
 
 
-def cloud(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Two normal samples in the plane."""
+def cloud(n: int, d: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Two normal samples, in the plane unless told."""
     rng = np.random.default_rng(n)
-    return rng.normal(size=(n, 2)), 1.3 * rng.normal(size=(n, 2)) + 0.5
+    return rng.normal(size=(n, d)), 1.3 * rng.normal(size=(n, d)) + 0.5
 
 
-def w2(n: int) -> Contestants:
-    """Exact transport in the plane."""
-    x, y = cloud(n)
+def exact(n: int, d: int, p: int) -> Contestants:
+    """Exact transport between two clouds."""
+    x, y = cloud(n, d)
+    metric = {1: "euclidean", 2: "sqeuclidean"}[p]
     return {
-        "dv.wasserstein": lambda: dv.wasserstein(x, y, p=2).cost,
-        "POT dist + emd2": lambda: POT.emd2([], [], POT.dist(x, y), numItermax=10**7),
+        "dv.wasserstein": lambda: dv.wasserstein(x, y, p=p).cost,
+        "POT dist + emd2": lambda: POT.emd2([], [], POT.dist(x, y, metric), numItermax=10**7),
     }
 
 
@@ -60,7 +61,10 @@ def sinkhorn() -> Contestants:
 
 CASES = {
     "W1 in 1-D, n = 1e6": w1_on_the_line,
-    "W2 in 2-D, n = 300": partial(w2, 300),
-    "W2 in 2-D, n = 2000": partial(w2, 2000),
+    "W2 in 2-D, n = 300": partial(exact, 300, 2, 2),
+    "W2 in 2-D, n = 2000": partial(exact, 2000, 2, 2),
+    "W2 in 2-D, n = 5000": partial(exact, 5000, 2, 2),
+    "W1 in 2-D, n = 5000": partial(exact, 5000, 2, 1),
+    "W2 in 10-D, n = 5000": partial(exact, 5000, 10, 2),
     "Sinkhorn, n = 500, ε = 0.05 mean cost": sinkhorn,
 }

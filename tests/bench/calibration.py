@@ -1,0 +1,246 @@
+"""How often the 95% intervals of `estimate` hold the truth, and how often the tests reject what is true.
+
+    python tests/bench/calibration.py docs/calibration.md                      2,000 repetitions; writes the page
+    python tests/bench/calibration.py --repetitions 100 --only histogram      some cells, on the terminal
+
+A cell is a method (all in `METHODS`), n = m, d, a divergence and a pair of laws: N(δ, I) against N(0, I) with |δ| = 0
+or 1, of which the truth is known. A cell that would take longer than `--seconds` has fewer repetitions, and shows their
+number.
+Cells are kept as they finish, one JSON line each: an interrupted run goes on where it was.
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import Progress
+from scipy import stats
+
+from divergences import CATALOGUE
+from divergences.samples import estimate, mmd_test
+from divergences.samples.columns import Line
+from divergences.samples.estimators import METHODS
+from divergences.samples.estimators.histogram import bin_edges
+from divergences.samples.joint import Pooled, energy
+from divergences.samples.permutation import labels, pvalue
+
+SIZES, DIMENSIONS, SHIFTS, DIVERGENCES = (100, 1000, 10_000), (1, 2, 10), (0.0, 1.0), ("kl", "js")
+NOMINAL, PERMUTATIONS = 0.95, 99
+Test = Callable[[np.ndarray, np.ndarray, np.random.Generator], float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is repeated; `divergence` is empty for a test."""
+
+    subject: str
+    divergence: str
+    n: int
+    d: int
+    shift: float
+
+
+@dataclass
+class Found:
+    """What the repetitions gave."""
+
+    repetitions: int = 0
+    seconds: float = 0.0
+    truth: float = 0.0  # means over the repetitions from here on
+    value: float = 0.0
+    width: float = 0.0
+    hits: int = 0
+    two_sided: int = 0
+    lower: int = 0  # intervals without an upper end
+
+
+def w1_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+    """As `compare` tests a column."""
+    line = Line.of(x[:, 0], y[:, 0])
+    return pvalue(np.concatenate([line.w1(block) for block in labels(len(x), len(y), PERMUTATIONS, rng)]))
+
+
+def energy_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+    """As `compare` tests all columns."""
+    return energy(Pooled(np.concatenate([x, y]), len(x), "none", PERMUTATIONS), rng).pvalue
+
+
+def aggregated_mmd(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
+    """`mmd_test` with its own kernels."""
+    return mmd_test(x, y, permutations=PERMUTATIONS, rng=rng).pvalue
+
+
+# The test, its dimensions, and the largest n that takes less than a second.
+TESTS: dict[str, tuple[Test, tuple[int, ...], int]] = {
+    "W1, permutations": (w1_by_permutation, (1,), 10_000),
+    "energy distance, permutations": (energy_by_permutation, DIMENSIONS, 1000),
+    "mmd_test": (aggregated_mmd, DIMENSIONS, 1000),
+}
+
+
+def cells() -> Iterator[Cell]:
+    """All of them, methods first."""
+    for method in METHODS:
+        for divergence in ("kl",) if method == "donsker_varadhan" else DIVERGENCES:
+            for d in (1,) if method == "histogram" else DIMENSIONS:
+                for n in SIZES:
+                    for shift in SHIFTS:
+                        yield Cell(method, divergence, n, d, shift)
+    for name, (_, dimensions, largest) in TESTS.items():
+        for d in dimensions:
+            for n in SIZES:
+                if n <= largest:
+                    yield Cell(name, "", n, d, 0.0)
+
+
+@cache
+def truth(divergence: str, shift: float) -> float:
+    """Of N(shift, 1) from N(0, 1), by the trapezoidal rule, which is exact to rounding for such densities."""
+    z = np.linspace(-12, 12 + shift, 20_001)
+    p, q = stats.norm.pdf(z - shift), stats.norm.pdf(z)
+    return float(np.trapezoid(CATALOGUE[divergence].cost(p, q, p - q), z))
+
+
+def target(cell: Cell, x: np.ndarray, y: np.ndarray) -> float:
+    """What the interval has to hold: the divergence, for the histogram that of the laws in the bins it drew."""
+    if cell.subject != "histogram":
+        return truth(cell.divergence, cell.shift)
+    cut = np.concatenate([[-np.inf], bin_edges(x[:, 0], y[:, 0]), [np.inf]])
+    p, q = np.diff(stats.norm.cdf(cut - cell.shift)), np.diff(stats.norm.cdf(cut))
+    return float(CATALOGUE[cell.divergence](p, q, normalize=True))
+
+
+def run(cell: Cell, repetitions: int, seconds: float) -> dict[str, Any]:
+    """Repeat a cell, each time with a seed of its own."""
+    found, start = Found(), time.perf_counter()
+    while found.repetitions < repetitions and time.perf_counter() - start < seconds:
+        rng = np.random.default_rng([zlib.crc32(repr(cell).encode()), found.repetitions])
+        x, y = rng.normal(size=(cell.n, cell.d)), rng.normal(size=(cell.n, cell.d))
+        x[:, 0] += cell.shift
+        found.repetitions += 1
+        if not cell.divergence:
+            found.hits += TESTS[cell.subject][0](x, y, rng) <= 1 - NOMINAL
+            continue
+        e, true = estimate(x, y, cell.divergence, method=cell.subject, rng=rng), target(cell, x, y)
+        found.truth += (true - found.truth) / found.repetitions
+        found.value += (e.value - found.value) / found.repetitions
+        if e.confidence_interval is not None:
+            low, high = e.confidence_interval
+            found.hits += low <= true + 1e-12 and true <= high
+            if math.isfinite(high):
+                found.two_sided += 1
+                found.width += (high - low - found.width) / found.two_sided
+            else:
+                found.lower += 1
+    found.seconds = time.perf_counter() - start
+    return {"cell": asdict(cell), **asdict(found)}
+
+
+def row(result: dict[str, Any], repetitions: int) -> str:
+    """One line of the table; what is more than three standard errors on the wrong side is in bold."""
+    cell, found = Cell(**result["cell"]), Found(**{k: v for k, v in result.items() if k != "cell"})
+    given, count = found.two_sided + found.lower, found.repetitions
+    judged = given if cell.divergence else count
+    share = found.hits / judged if judged else math.nan
+    error = math.sqrt(NOMINAL * (1 - NOMINAL) / max(judged, 1))
+    off = share < NOMINAL - 3 * error if cell.divergence else share > 1 - NOMINAL + 3 * error
+    shown = f"{share:.1%} ± {error:.1%}" if judged else "no interval"
+    shown = f"**{shown}**" if off else shown
+    note = f"{count} repetitions" if count < repetitions else ""
+    if not cell.divergence:
+        return f"| {cell.n:,} | {cell.d} | {shown} | {note} |"
+    kind = "two-sided" if found.two_sided == count else f"lower end only in {found.lower / count:.0%}"
+    kind = kind if judged == count else f"{kind}; none in {1 - judged / count:.0%}"
+    width = f"{found.width:.3g}" if found.two_sided else "–"
+    numbers = f"{found.truth:.4g} | {found.value:.4g} | {shown} | {width}"
+    return f"| {cell.divergence} | {cell.n:,} | {cell.d} | {cell.shift:g} | {numbers} | {kind} | {note} |"
+
+
+def page(results: dict[Cell, dict[str, Any]], repetitions: int) -> list[str]:
+    """The document: a table for each subject."""
+    text = [
+        "# Calibration",
+        "",
+        "Written by `tests/bench/calibration.py`. Two samples of n points in d dimensions, N(δ, I) against N(0, I), "
+        f"|δ| = shift; {repetitions:,} repetitions unless a row says otherwise. Coverage: how many of the 95% "
+        "intervals hold the truth, ± the standard error of 95% at that number. Bold: more than three standard errors "
+        "below. The truth of `histogram` is that of the binned laws.",
+    ]
+    subject = ""
+    for cell in cells():
+        if cell not in results:
+            continue
+        if cell.subject != subject:
+            subject = cell.subject
+            heads = [
+                "divergence",
+                "n",
+                "d",
+                "shift",
+                "truth",
+                "mean estimate",
+                "coverage",
+                "mean width",
+                "interval",
+                "",
+            ]
+            heads = heads if cell.divergence else ["n", "d", "rejected at 5% under equality", ""]
+            text += ["", f"## {subject}", "", f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+        text.append(row(results[cell], repetitions))
+    return [*text, ""]
+
+
+def kept(store: Path, repetitions: int, seconds: float) -> dict[Cell, dict[str, Any]]:
+    """The cells of an earlier run that had as many repetitions, or as much time."""
+    if not store.exists():
+        return {}
+    lines = [json.loads(line) for line in store.read_text(encoding="utf-8").splitlines()]
+    done = [line for line in lines if line["repetitions"] >= repetitions or line["seconds"] >= seconds]
+    return {Cell(**line["cell"]): line for line in done}
+
+
+def main() -> None:
+    """Run what is missing, and write the page if one is named."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print only")
+    parser.add_argument("--repetitions", type=int, default=2000, metavar="N")
+    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of one process per cell, default 10")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the cells whose subject contains TEXT")
+    parser.add_argument("--store", type=Path, default=Path("build/calibration.jsonl"), metavar="FILE")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
+    options = parser.parse_args()
+    chosen = [cell for cell in cells() if options.only in cell.subject]
+    results = kept(options.store, options.repetitions, options.seconds)
+    missing = [cell for cell in chosen if cell not in results]
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    options.store.parent.mkdir(parents=True, exist_ok=True)
+    context = multiprocessing.get_context("spawn")  # compiled code does not survive a fork
+    with ProcessPoolExecutor(options.processes, mp_context=context) as pool, Progress() as progress:
+        bar = progress.add_task("cells", total=len(missing))
+        futures = [pool.submit(run, cell, options.repetitions, options.seconds) for cell in missing]
+        with options.store.open("a", encoding="utf-8") as store:
+            for future in as_completed(futures):
+                result = future.result()
+                results[Cell(**result["cell"])] = result
+                print(json.dumps(result), file=store, flush=True)
+                progress.advance(bar)
+    text = "\n".join(page({cell: results[cell] for cell in chosen}, options.repetitions))
+    if options.page:
+        options.page.write_text(text, encoding="utf-8")
+    print(options.page or text)
+
+
+if __name__ == "__main__":
+    main()

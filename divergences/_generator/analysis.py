@@ -164,10 +164,10 @@ def _close(c: Curve, notes: list[str]) -> Curve:
     end = limit(at(x * FRACTIONS), 1e-6 if c.source.by_differences else 1e-12)
     if end.value is None:
         notes.append("whether f'(0) is finite is not decided by the values of f; -inf is assumed")
-    if not c.source.by_differences:
-        return replace(c, slope_at_zero=-np.inf if end.value is None else end.value)
     law = _law(x, end, at)
-    return replace(c, close=law, slope_at_zero=-np.inf if law.a else law.value)
+    if not c.source.by_differences:
+        return replace(c, under=law, slope_at_zero=-np.inf if end.value is None else end.value)
+    return replace(c, under=law, close=law, slope_at_zero=-np.inf if law.a else law.value)
 
 
 def _law(x: float, end: Limit, at: Callable[[np.ndarray], np.ndarray]) -> Far:

@@ -52,6 +52,7 @@ class Curve:
         at_one, slope: f(1) and s. left, right: what stands beside u = 1.
         at_zero, slope_at_zero, steepest: f̃(0), S(0) and S(∞). conjugate_end: A(∞).
         growth_left, growth_right: laws of f̃(e^-y) and of f̃(e^x)/e^x beyond the ends where these are infinite.
+        under: the law of S below the lower end where f(0) is finite.
         far: the law that continues A where S(∞) is finite. close: the one that continues S towards u = 0 where it is
             had from differences of values that hardly differ any more.
         table: x and S(e^x), increasing, to start the inversion of S.
@@ -71,6 +72,7 @@ class Curve:
     conjugate_end: float = np.inf
     growth_left: Growth | None = None
     growth_right: Growth | None = None
+    under: Far | None = None
     far: Far | None = None
     close: Far | None = None
     table: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
@@ -190,7 +192,8 @@ class Curve:
 
     def _slopes_under(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if np.isfinite(self.at_zero):
-            return np.full_like(y, self.slope_at_zero), np.full_like(y, self.at_zero)
+            slopes = np.full_like(y, self.slope_at_zero) if self.under is None else self.under.at(y)
+            return slopes, np.full_like(y, self.at_zero)
         if self.growth_left is None:
             return np.full_like(y, -np.inf), np.full_like(y, np.inf)
         g, rate = np.exp(self.growth_left.log(y)), self.growth_left.rate(y)

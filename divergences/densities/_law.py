@@ -33,6 +33,7 @@ class Law:
         support: the ends (low, high) outside which there is no mass; inclusive on a lattice.
         near: (edges, t) -> log density at edge + t, where that sum would round; None: by `log_density`.
         edges: inner points where the density jumps or is singular.
+        intervals: where between support and edges the density is positive; () for everywhere.
         centres: (place, scale) of each bump, where panels are laid; marks: further points to cut panels at.
         sample: (generator, n) -> points, or None.
         member: the family, for closed forms.
@@ -50,12 +51,17 @@ class Law:
     offset: float = 0.0
     atoms: np.ndarray | None = None
     edges: tuple[float, ...] = ()
+    intervals: tuple[tuple[float, float], ...] = ()
     centres: tuple[tuple[float, float], ...] = ()
     marks: tuple[float, ...] = ()
     sample: Callable[[np.random.Generator, int], np.ndarray] | None = None
     member: Member | None = None
     unit: float = 2.0**-52
     trusted: bool = True
+
+    def covers(self, low: float, high: float) -> bool:
+        """Whether the density is positive on a piece between neighbouring ends and edges."""
+        return any(a <= low and high <= b for a, b in self.intervals or (self.support,))
 
     def at(self, edge: np.ndarray, t: np.ndarray) -> np.ndarray:
         """Log density at edge + t, -inf outside the support."""

@@ -1,5 +1,6 @@
 """Where a log density lives, from its values alone: edges of its support and the place and scale of its bumps."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,11 @@ def grid(low: float, high: float) -> np.ndarray:
     return x[(x > low) & (x < high)]
 
 
-def find_edges(law: Law, name: str) -> tuple[tuple[float, float], tuple[float, ...]]:
-    """The hull of {density > 0} and the inner points where it begins or ends.
+Intervals = tuple[tuple[float, float], ...]
+
+
+def find_edges(law: Law, name: str) -> tuple[tuple[float, float], tuple[float, ...], Intervals]:
+    """The hull of {density > 0}, the inner points where it begins or ends, and the pieces on which it is positive.
 
     Where the log density falls to -inf only because the density itself underflowed, there is no edge.
     """
@@ -50,7 +54,10 @@ def find_edges(law: Law, name: str) -> tuple[tuple[float, float], tuple[float, .
     begins = [e for e in edges if e <= x[first]]
     ends = [e for e in edges if e >= x[last]]
     hull = (max(begins, default=low), min(ends, default=high))
-    return hull, tuple(sorted({e for e in edges if hull[0] < e < hull[1]}))
+    inside = tuple(sorted({e for e in edges if hull[0] < e < hull[1]}))
+    pieces = list(pairwise((hull[0], *inside, hull[1])))
+    positive = tuple(piece for piece in pieces if np.any(alive & (x > piece[0]) & (x < piece[1])))
+    return hull, inside, positive
 
 
 def _bisect(law: Law, inner: float, outer: float) -> float:
@@ -71,7 +78,11 @@ def find_centres(law: Law, name: str) -> tuple[tuple[float, float], ...]:
     value = law.log_density(x)
     value = np.where(np.isnan(value) | (value == np.inf), -np.inf, value)
     padded = np.concatenate([[-np.inf], value, [-np.inf]])
-    peaks = np.flatnonzero((value > padded[:-2]) & (value >= padded[2:]))
+    starts = np.flatnonzero(value > padded[:-2])  # of runs of equal values, which end before the next change
+    ends = np.flatnonzero(value > padded[2:])
+    stops = ends[np.searchsorted(ends, starts).clip(0, len(ends) - 1)] if len(ends) else starts
+    flat = value[starts] == value[stops]
+    peaks = (starts[flat] + stops[flat]) // 2
     peaks = peaks[np.argsort(-value[peaks], kind="stable")][:24]
     found = [_refine(law, x, int(i)) for i in peaks]
     if not found:

@@ -53,6 +53,8 @@ def _univariate(frozen: Any, name: str) -> Law:
     loc, scale = _number(loc, name), _number(scale, name)
     label = f"{dist.name}({', '.join(f'{s:g}' for s in (*shapes, loc, scale))})"
     low, high = (float(end) for end in frozen.support())
+    if dist.name == "vonmises":  # a law on the circle: one turn, the same for every location
+        low, high = -np.pi * scale, np.pi * scale
     if np.isnan(low) or np.isnan(high):
         raise DataError(f"{name} must have valid parameters; got {label}, which SciPy refuses.")
     if hasattr(dist, "xk"):

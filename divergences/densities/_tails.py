@@ -44,7 +44,10 @@ def read(heights: np.ndarray, distance: np.ndarray) -> Tail:
         return Tail(stop, -np.inf, -np.inf, "finite")
     if last < 3:
         return Tail(last, top, top, "unknown", "too few points before rounding takes over")
-    slopes = np.diff(heights[: last + 1]) / STEP
+    first = int(np.max(np.flatnonzero(np.isneginf(heights[:last])), initial=-1)) + 1
+    if last - first < 3:
+        return Tail(last, top, top, "unknown", "too few points before rounding takes over")
+    slopes = np.diff(heights[first : last + 1]) / STEP
     late, slope = slopes[-6:], float(slopes[-1])
     if heights[last] < top + 4 * NEGLIGIBLE and slope < 0:
         return Tail(stop, -np.inf, -np.inf, "finite")

@@ -31,6 +31,9 @@ UNIVARIATE: dict[str, tuple[tuple[str, ...], Callable[..., Any]]] = {
     "Gamma": (("concentration", "rate"), lambda shape, rate: stats.gamma(shape, scale=1 / rate)),
     "Chi2": (("df",), stats.chi2),
     "Beta": (("concentration1", "concentration0"), stats.beta),
+    "HalfNormal": (("scale",), lambda scale: stats.halfnorm(scale=scale)),
+    "Weibull": (("concentration", "scale"), lambda c, scale: stats.weibull_min(c, scale=scale)),
+    "Pareto": (("alpha", "scale"), lambda alpha, scale: stats.pareto(alpha, scale=scale)),
     "Uniform": (("low", "high"), lambda low, high: stats.uniform(low, high - low)),
     "Poisson": (("rate",), stats.poisson),
     "Bernoulli": (("probs",), stats.bernoulli),
@@ -130,6 +133,8 @@ def _generic(value: Any, name: str) -> Law:
     dimension = int(value.event_shape[0]) if value.event_shape else 1
     discrete = bool(value.support.is_discrete)
     low, high = _ends(value.support) if dimension == 1 else (-np.inf, np.inf)
+    if type(value).__name__ == "VonMises":  # a law on the circle: one turn
+        low, high = -np.pi, np.pi
     value = _unguarded(value)
     dtypes = {t.dtype for t in vars(value).values() if isinstance(t, torch.Tensor)}
     narrow = any(t.is_floating_point and t.itemsize < 8 for t in dtypes) or not dtypes

@@ -14,6 +14,7 @@ from divergences.densities._torch import is_torch_distribution, torch_law
 from divergences.densities.mixture import Mixture, is_distribution, mixture_law
 from divergences.errors import DataError
 
+REMOTE = 1e50
 KINDS = (
     "a frozen distribution of scipy.stats, a torch distribution, an object with logpdf, a log-density callable, "
     "or a Mixture of these"
@@ -76,23 +77,37 @@ def checked(function: Callable[[Any], Any], name: str) -> Callable[[np.ndarray],
     """A caller's log density: applied to arrays, or point by point if it takes no arrays; NaN is refused."""
 
     def log_density(x: np.ndarray) -> np.ndarray:
-        with quiet():
-            try:
-                value = np.asarray(function(x), dtype=float)
-            except (TypeError, ValueError):
-                value = np.array([float(function(point)) for point in (x.tolist() if x.ndim == 1 else x)])
+        value = _numbers(function, x, name)
         if value.shape != (len(x),):
             raise DataError(
                 f"The log density of {name} must give one number per point; got shape {value.shape} for {x.shape}."
             )
+        if x.ndim == 1:  # so far out it is overflow, in x², say
+            value = np.where(np.isnan(value) & (np.abs(x) > REMOTE), -np.inf, value)
         if np.isnan(value).any():
             raise DataError(
-                f"The log density of {name} must not be NaN; it is at {x[np.isnan(value)][0]!r}. Return -inf outside "
+                f"The log density of {name} must not be NaN; it is at {x[np.isnan(value)][0]}. Return -inf outside "
                 "the support, or pass support=(low, high)."
             )
         return value
 
     return log_density
+
+
+def _numbers(function: Callable[[Any], Any], x: np.ndarray, name: str) -> np.ndarray:
+    with quiet():
+        try:
+            value = np.asarray(function(x))
+        except (TypeError, ValueError):  # it takes one number at a time
+            try:
+                value = np.array([function(point) for point in (x.tolist() if x.ndim == 1 else x)])
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"The log density of {name} must take numbers or an array of points; got {error}."
+                ) from error
+    if value.dtype.kind not in "fiub":
+        raise DataError(f"The log density of {name} must give real numbers; got dtype {value.dtype}.")
+    return value.astype(float)
 
 
 def with_centres(law: Law, name: str) -> Law:
@@ -101,6 +116,6 @@ def with_centres(law: Law, name: str) -> Law:
         return law
     law = replace(law, dimension=1)
     if not law.trusted:
-        support, edges = find_edges(law, name)
-        law = replace(law, support=support, edges=edges)
+        support, edges, intervals = find_edges(law, name)
+        law = replace(law, support=support, edges=edges, intervals=intervals)
     return replace(law, centres=find_centres(law, name))

@@ -19,6 +19,7 @@ from divergences._results import Estimate, Interval
 from divergences.densities._families import FAMILIES, Parameters, cauchy_pearson
 from divergences.densities._integrand import Pair
 from divergences.densities._law import Member
+from divergences.densities._logdensities import poisson
 
 ROUNDING = 1e-13
 CANCELLING = 1e-12  # the Dirichlet form subtracts the term of the sum of the concentrations
@@ -212,14 +213,12 @@ def _poisson_variation(p: Parameters, q: Parameters) -> float | None:
     if low == high:
         return 0.0
     k = np.floor((high - low) / log1p((high - low) / low))
-    value = float(pdtr(k, low) - pdtr(k, high))
-    if value > 1e-2:
-        return value
+    if high - low > 2 * sqrt(low):
+        return float(pdtr(k, low) - pdtr(k, high))
     nodes, weights = np.polynomial.legendre.leggauss(30)
     rates = low + (high - low) * (nodes + 1) / 2
-    from scipy.stats import poisson
-
-    return float((high - low) / 2 * np.sum(weights * poisson.pmf(k, rates)))
+    masses = [float(np.exp(poisson(np.array([k]), rate, loc=0.0)[0])) for rate in rates.tolist()]
+    return float((high - low) / 2 * np.dot(weights, masses))
 
 
 def _cauchy_variation(p: Parameters, q: Parameters) -> float:

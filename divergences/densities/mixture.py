@@ -83,6 +83,7 @@ def mixture_law(weights: Any, laws: Sequence[Law], name: str) -> Law:
         support=(low, high),
         near=(lambda edge, t: combine([law.at(edge, t) for law in laws])) if univariate else None,
         edges=tuple(sorted({end for end in ends if low < end < high and np.isfinite(end)})),
+        intervals=tuple(interval for law in laws for interval in law.intervals or (law.support,)) if univariate else (),
         centres=tuple(centre for law in laws for centre in law.centres),
         marks=tuple(mark for law in laws for mark in law.marks),
         sample=sample if all(law.sample for law in laws) else None,

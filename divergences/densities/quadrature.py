@@ -24,7 +24,7 @@ from divergences.errors import ConvergenceError, NotNormalizedError
 
 NORMALISED = 1e-6  # how far the integral of a caller's density may be from one
 MISSED = 1e-8  # how much mass of a known law the panels may miss before the answer is withheld
-UNSEEN = 1e-13  # mass beyond the last panel, where a law is known by its trend only
+UNSEEN = 1e-9  # mass beyond the last panel, where a law is known by its trend only
 FAR_POWERS = np.arange(0, 1075)
 
 
@@ -58,6 +58,7 @@ def quadrature(pair: Pair) -> Estimate:
             ends.append((where, end))
             starts += [(len(axes), a, b) for a, b in zip(end.cuts[:-1], end.cuts[1:], strict=True)]
             axes.append(end.axis)
+    _refuse_endless(pair, ends)
     infinite = [f"{where}: {end.tails[0].why}" for where, end in ends if end.tails[0].verdict == "infinite"]
     if infinite:
         return _infinite(infinite)
@@ -73,15 +74,26 @@ def quadrature(pair: Pair) -> Estimate:
     return _answer(pair, panels, ends)
 
 
+def _refuse_endless(pair: Pair, ends: list[tuple[str, End]]) -> None:
+    """A density that is not integrable has no divergence from anything, and must not make one infinite."""
+    for where, end in ends:
+        for law, name, tail in ((pair.p, "P", end.tails[1]), (pair.q, "Q", end.tails[2])):
+            if tail.verdict == "infinite":
+                raise NotNormalizedError(
+                    f"The density of {name} ({law.name}) must be integrable; {where} {tail.why}. Pass the "
+                    "support=(low, high) that it is meant on."
+                )
+
+
 def pieces(pair: Pair) -> list[Piece]:
     """The line, cut at the ends of both supports and where a density jumps."""
     laws = (pair.p, pair.q)
     cuts = sorted({end for law in laws for end in (*law.support, *law.edges)})
     found = []
     for low, high in pairwise(cuts):
-        active = tuple(law.support[0] <= low and high <= law.support[1] for law in laws)
+        active = pair.p.covers(low, high), pair.q.covers(low, high)
         if any(active):
-            found.append(Piece(low, high, (active[0], active[1])))
+            found.append(Piece(low, high, active))
     return found
 
 
@@ -98,7 +110,8 @@ def _marks(pair: Pair, piece: Piece) -> np.ndarray:
             marks += [place + steps, place - steps, np.array([place])]
     found = np.unique(np.concatenate(marks)) if marks else np.empty(0)
     low, high = piece.low, piece.high
-    inner = found[(found > low) & (found < high)]
+    found = found[(found > low) & (found < high)]
+    inner = found[(found - low > 16 * _finest(pair, low)) & (high - found > 16 * _finest(pair, high))]
     if isfinite(low) and isfinite(high):
         inner = np.union1d(inner, [low / 2 + high / 2]) if len(inner) < 2 else inner
         inner = np.union1d(inner, [0.75 * low + 0.25 * high]) if len(inner) < 2 else inner
@@ -113,6 +126,12 @@ def _marks(pair: Pair, piece: Piece) -> np.ndarray:
     first = _past_gaps(inner - low) if isfinite(low) else 0
     last = len(inner) - (_past_gaps(high - inner[::-1]) if isfinite(high) else 0)
     return inner[first:last] if last - first >= 2 else inner
+
+
+def _finest(pair: Pair, end: float) -> float:
+    """The smallest distance from a finite end at which both laws can be asked."""
+    exact = pair.p.near is not None and pair.q.near is not None
+    return 1e-290 if exact or isinf(end) else max(1e-290, abs(end) * 2.0**-44)
 
 
 def _past_gaps(distance: np.ndarray) -> int:
@@ -141,17 +160,12 @@ def _ladder(pair: Pair, axis: Axis, direction: float) -> End:
     powers = FAR_POWERS
     with quiet():
         distance = axis.scale * 2.0 ** (direction * powers)
-    finest = 1e-290
-    if (
-        direction < 0
-        and axis.edge != 0
-        and any(law.near is None for law, on in zip((pair.p, pair.q), axis.active, strict=True) if on)
-    ):
-        finest = max(finest, abs(axis.edge) * 2.0**-44)
+    finest = _finest(pair, axis.edge) if direction < 0 else 0.0
     keep = (distance >= finest) & (distance < 1e300)
     powers, distance = powers[keep], distance[keep]
     values = pair.values(np.full_like(distance, axis.edge), axis.sign * distance, axis.active)
-    heights = [part + np.log(distance) for part in (values.cost, values.p, values.q)]
+    # Where rounding makes more than the cost, it is the rounding whose decay can be read.
+    heights = [part + np.log(distance) for part in (np.maximum(values.cost, values.noise), values.p, values.q)]
     valid = _valid(values, axis.active)
     tails = tuple(_tails.read(part[:valid], distance[:valid]) for part in heights)
     stop = max(tail.stop for tail in tails)
@@ -211,7 +225,7 @@ def _answer(pair: Pair, panels: Panels, ends: list[tuple[str, End]]) -> Estimate
     ]
     notes = [f"{where}: {end.tails[0].why}" for where, end in doubtful]
     bound = _exp(errors[0]) + _exp(sums.noise) + 4e-16 * len(panels.axis) ** 0.5 * value
-    bound += charge(pair, missing + (unseen if unseen > UNSEEN else 0.0), value)
+    bound += charge(pair, missing + unseen, value)
     if unseen > UNSEEN and isinf(max(limits(pair.divergence))):
         notes.append(f"mass {unseen:.3g} lies closer to an end than the floats reach; what it costs is not known")
         bound = inf
@@ -241,12 +255,16 @@ def charge(pair: Pair, missing: float, value: float) -> float:
 def _missing(law: Law, integral: float, error: float, name: str) -> float:
     """How far ∫ density is from one, beyond its own error bound; too far is an error."""
     mass = _exp(integral)
+    if not error < 0:
+        raise ConvergenceError(
+            f"Quadrature did not find the mass of {name} ({law.name}): its integral is not settled.", None
+        )
     gap = max(abs(mass - 1) - _exp(error), 0.0)
     if gap > NORMALISED and not law.trusted:
         raise NotNormalizedError(
             f"The density of {name} must integrate to one within {NORMALISED:g}; got {mass:.9g}. Subtract "
             f"{log(mass) if mass > 0 else -inf:.9g} from its logarithm, or pass the support=(low, high) it is meant on."
         )
-    if gap > MISSED and law.trusted:
+    if gap > max(MISSED, law.unit) and law.trusted:
         raise ConvergenceError(f"Quadrature found {mass:.9g} of the mass of {name} ({law.name}).", None)
     return gap

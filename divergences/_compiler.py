@@ -19,8 +19,10 @@ MODULES = (
     "divergences._kernels",
     "divergences.samples._sorting",
     "divergences.samples._tree",
+    "divergences.optimal_transport._cells",
     "divergences.optimal_transport._hierarchy",
     "divergences.optimal_transport._pricing",
+    "divergences.optimal_transport._simplex",
     "divergences.optimal_transport._auction",
 )
 PATIENCE = 1.0  # seconds of compiling after which a terminal is told why it waits

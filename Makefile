@@ -47,6 +47,7 @@ claims: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python tests/bench/run.py docs/benchmarks.md
+	@$(BIN)/python tests/bench/calibration.py docs/calibration.md
 
 $(DOCS): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

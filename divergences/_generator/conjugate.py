@@ -39,11 +39,7 @@ def _inside(c: Curve, t: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.
     u, e = np.exp(x), np.expm1(x)
     # t u - f(u) keeps small values small; beside 1 the centred form does.
     centred = c.slope + slope * u - c.excess(u, e)
-    value = np.where(c.beside(e), centred, t * u - c.value(u))
-    if c.far is not None:
-        beyond = x > c.far.x
-        value[beyond] = c.slope + c.far.at(x[beyond])
-    return value, u
+    return np.where(c.beside(e), centred, t * u - c.value(u)), u
 
 
 def _root(rise: Callable[[np.ndarray, np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ def found(d):
             r"f must be convex on u > 0; got f\(.*\) = .*, f\(.*\) = .*, f\(.*\) = .*, where the slope",
         ),
         (lambda u: (u - 1) ** 2 - 0.3 * np.exp(-((u - 2) ** 2) * 50) * (u - 1), "f must be convex"),
+        (lambda u: abs(u - 1) - 1e-10 * np.exp(-((4 * u - 8) ** 2)), "f must be convex"),  # ten digits below f itself
         (
             lambda u: np.where(u > 3, np.nan, u - 1),
             r"NaN at \d+ of \d+ ratios between 1e-12 and 1e12, the first u = 3\.0",

@@ -81,7 +81,7 @@ def test_check_refuses(expected, measured):
 
 
 def test_bounds_and_refutations_refuse():
-    """NaN is below and above nothing and refutes nothing; a printed value that holds is no erratum; names are not reused."""
+    """NaN bounds and refutes nothing; a printed value that holds is no erratum; names are not reused."""
     claim = Claim("A1", "", "")
     for measured in (1.1, np.nan, []):
         with pytest.raises(AssertionError):

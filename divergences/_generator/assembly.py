@@ -185,7 +185,13 @@ def _on_host(rows: Rows, *arrays: Array, slope: Rows | None = None) -> Array:
 
 
 def _both_on_host(rows: Callable[..., tuple[np.ndarray, np.ndarray]], *arrays: Array) -> tuple[Array, Array]:
-    return tuple(_on_host(lambda *flat, k=k: rows(*flat)[k], *arrays) for k in range(2))  # type: ignore[return-value]
+    if any(is_torch(a) and a.requires_grad for a in arrays) and _recording():
+        first, second = (_on_host(lambda *flat, k=k: rows(*flat)[k], *arrays) for k in range(2))
+        return first, second
+    shape, flat = _flat(arrays)
+    with quiet():
+        first, second = rows(*flat)
+    return _back(first, shape, arrays[0]), _back(second, shape, arrays[0])
 
 
 def _recording() -> bool:

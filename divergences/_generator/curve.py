@@ -122,9 +122,9 @@ class Curve:
             out[beyond] = self.close.at(-np.log(u[beyond]))
         return out
 
-    def conjugates(self, u: np.ndarray, e: np.ndarray) -> np.ndarray:
-        """A(u) = u S(u) - f̃(u)."""
-        out = u * self.slopes(u, e) - self.excess(u, e)
+    def conjugates(self, u: np.ndarray, e: np.ndarray, slopes: np.ndarray | None = None) -> np.ndarray:
+        """A(u) = u S(u) - f̃(u), given S(u) where it is known."""
+        out = u * (self.slopes(u, e) if slopes is None else slopes) - self.excess(u, e)
         for side, mask in ((self.left, self.beside(e) & (e < 0)), (self.right, self.beside(e) & (e > 0))):
             if mask.any():
                 first, second = side.quotients(e[mask])
@@ -154,7 +154,8 @@ class Curve:
         by_p = np.where(q == 0, self.steepest, self.slope_at_zero)
         by_q = np.where(q == 0, -self.conjugate_end, self.at_zero)
         u = p[inside].astype(self.source.dtype) / q[inside]
-        by_p[inside], by_q[inside] = self.slopes(u, e[inside]), -self.conjugates(u, e[inside])
+        slopes = self.slopes(u, e[inside])
+        by_p[inside], by_q[inside] = slopes, -self.conjugates(u, e[inside], slopes)
         over, under = (p > 0) & (q > 0) & (x > self.high), (p > 0) & (q > 0) & (x < self.low)
         if over.any():
             by_p[over], by_q[over] = self._slopes_over(x[over])

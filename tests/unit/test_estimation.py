@@ -10,6 +10,11 @@ from divergences.samples import estimate
 from divergences.samples.estimators.histogram import Histogram, bin_edges, histogram_null
 
 
+def words(e) -> str:
+    """The notes in one line."""
+    return "; ".join(e.notes)
+
+
 def normals(n: int, m: int, shift: float, seed: int, d: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Two normal samples, the second shifted."""
     rng = np.random.default_rng(seed)
@@ -93,6 +98,10 @@ def test_an_empty_bin_leaves_an_unbounded_divergence_without_an_upper_end():
         ends[name] = np.isfinite(interval.high)
         assert interval.low > 0
     assert ends == {"kl": False, "reverse_kl": True, "js": True, "pearson": False}
+    e = estimate(x, np.append(y, [-9.0, 9.0]), "kl", method="histogram", rng=0)  # nothing of x is out of y's range
+    assert "a bin has fewer than 5 points of y: the interval has no upper end" in words(e)
+    assert e.confidence_interval is not None
+    assert e.confidence_interval.high == np.inf
 
 
 def test_the_null_of_the_histogram_is_simulations():
@@ -116,11 +125,6 @@ def test_the_null_of_the_histogram_is_simulations():
 
 
 # ------------------------------------------------------------------------------------- choice and general notes
-
-
-def words(e) -> str:
-    """The notes in one line."""
-    return "; ".join(e.notes)
 
 
 def test_the_choice_names_its_reason():

@@ -138,7 +138,7 @@ def _one_sided(pair: Pair, divergence: FDivergence, ratios: Ratios, sizes: np.nd
     else:
         a, b = logarithmic(divergence) or (0.0, 0.0)
         error = math.hypot(error, a * s_x.std() / math.sqrt(pair.n), b * s_y.std() / math.sqrt(pair.m))
-    notes.append("the bias can exceed the spread: the interval has no upper end")
+    notes.append("the bias can exceed the spread: the interval has no upper end of its own")
     low = lower.safe - NORMAL_95 * lower.standard_error
     return _estimate(pair, divergence, value, error, (low, math.inf), notes)
 

@@ -203,27 +203,32 @@ def _best_weight(x: Atoms) -> Array:
     """The λ that maximises the information: Newton's method within a bracket, for all rows at once; ends included.
 
     Near p = q the derivative of the gap, without its first order, is used instead of that of the logarithm: rounding in
-    the sums of p and q would drown the latter.
+    the sums of p and q would drown the latter. Where one atom outweighs all, both are straight: then bisection.
     """
     xp = namespace(x.p)
-    weight = xp.full_like(x.p[..., :1], 0.5)
-    low, high, last = xp.zeros_like(weight), xp.ones_like(weight), xp.ones_like(weight)
-    near = _gap(x, weight) <= 0.5
+    half = xp.full_like(x.p[..., :1], 0.5)
+    low, high, last = xp.zeros_like(half), xp.ones_like(half), xp.ones_like(half)
+    near = _gap(x, half) <= 0.5
     excess = x.excess(x.ratio)
+    rising, falling = _descent(x, low, near, excess)[0] >= 0, _descent(x, high, near, excess)[0] <= 0
+    weight = xp.where(rising & falling, half, xp.where(rising, low, xp.where(falling, high, half)))
     for _ in range(100):
         slope, curvature = _descent(x, weight, near, excess)
         low, high = xp.where(slope < 0, weight, low), xp.where(slope > 0, weight, high)
         step = -slope / curvature
         newton = weight + step
         fine = (newton > low) & (newton < high) & (xp.abs(step) <= xp.abs(last) / 2)
-        done = (slope == 0) | ~(curvature > 0) | (xp.abs(step * slope) <= 1e-18 * _information(x, weight))
+        done = (slope == 0) | (xp.abs(step * slope) <= 1e-18 * _information(x, weight))
         following = xp.where(fine, newton, (low + high) / 2)
         last = xp.where(fine, step, (high - low) / 2)
         moved = xp.where(done, weight, following)
         if not bool(xp.any(moved != weight)):
             break
         weight = moved
-    return weight
+    middle = (low + high) / 2
+    better = xp.where(_information(x, low) >= _information(x, high), low, high)
+    # Between neighbouring floats the information can still be steep.
+    return xp.where((middle == low) | (middle == high), better, weight)
 
 
 def _descent(x: Atoms, weight: Array, near: Array, excess: Array) -> tuple[Array, Array]:

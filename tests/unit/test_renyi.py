@@ -101,6 +101,29 @@ def test_chernoff_against_mpmath(p, q):
         assert measured == pytest.approx(float(dv.chernoff(q, p)), rel=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("p", "q", "expected"),
+    [
+        ([0.9, 0.1], [0.0, 1.0], np.log(10)),
+        ([0.0, 0.75, 0.25], [0.5, 0.0, 0.5], np.log(4)),
+        ([0.0, 0.75, 0.25], [0.5, 0.375, 0.125], np.log(2)),
+    ],
+)
+def test_chernoff_where_the_exponent_is_straight(p, q, expected):
+    """With one common atom, or one common ratio, the sum is m r^λ and its least value lies at an end."""
+    assert dv.chernoff(p, q) == pytest.approx(expected, rel=1e-14)
+    assert dv.chernoff(q, p) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("far", [1e6, 1e10, 1e20, 1e200, 1e300])
+def test_chernoff_of_log_probabilities_far_apart(far):
+    """e^(-λ far) + e^(-(1-λ) 1e5), the least value by hand: one term beside the other is 0 but near its λ."""
+    p, q, ratio = [0.0, -far], [-1e5, 0.0], 1e5 / far
+    expected = 1e5 * (1 + np.log(ratio) / far) / (1 + ratio) - np.log1p(ratio)
+    for pair in ((p, q), (q, p), (p[::-1], q[::-1])):
+        assert dv.chernoff(*pair, log=True) == pytest.approx(expected, rel=1e-13)
+
+
 def test_chernoff_of_nearly_equal_vectors():
     """Where p and q agree to thirteen digits, λ is ½ and the value an eighth of chi2, though the sums round by more."""
     rng = np.random.default_rng(4)

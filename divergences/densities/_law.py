@@ -32,6 +32,7 @@ class Law:
         kind: "continuous", "lattice" (offset + integers), "atoms" (the points of `atoms`), "simplex" (Dirichlet).
         support: the ends (low, high) outside which there is no mass; inclusive on a lattice.
         near: (edges, t) -> log density at edge + t, where that sum would round; None: by `log_density`.
+        rounded: ends of the support beside which `near` rounds too.
         edges: inner points where the density jumps or is singular.
         intervals: where between support and edges the density is positive; () for everywhere.
         centres: (place, scale) of each bump, where panels are laid; marks: further points to cut panels at.
@@ -48,6 +49,7 @@ class Law:
     kind: str = "continuous"
     support: tuple[float, float] = (-INFINITY, INFINITY)
     near: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    rounded: tuple[float, ...] = ()
     offset: float = 0.0
     atoms: np.ndarray | None = None
     edges: tuple[float, ...] = ()

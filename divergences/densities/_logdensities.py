@@ -81,6 +81,13 @@ def pareto(x: np.ndarray, b: float, *, loc: float, scale: float) -> np.ndarray:
         return np.where(z >= 1, log(b / scale) - (b + 1) * np.log(z), -np.inf)
 
 
+def levy(x: np.ndarray, *, loc: float, scale: float) -> np.ndarray:
+    """-log(2π)/2 - log s - 3/2 log z - 1/(2z) for z > 0; SciPy's density is inf * 0 near 0."""
+    z = (x - loc) / scale
+    with quiet():
+        return np.where(z > 0, -log(2 * pi) / 2 - log(scale) - 1.5 * np.log(z) - 0.5 / z, -np.inf)
+
+
 SOUND: dict[str, Callable[..., np.ndarray]] = {
     "gamma": gamma,
     "erlang": gamma,
@@ -88,4 +95,5 @@ SOUND: dict[str, Callable[..., np.ndarray]] = {
     "laplace": laplace,
     "cauchy": cauchy,
     "pareto": pareto,
+    "levy": levy,
 }

@@ -14,12 +14,13 @@ from divergences.densities._law import Law, Member
 from divergences.densities._logdensities import SOUND, beta, poisson
 from divergences.errors import DataError
 
+FAMILIES = (stats.rv_continuous, stats.rv_discrete)
 LEVELS = (1e-9, 1e-5, 1e-3, 0.02, 0.1, 0.3)
 
 
 def is_scipy(value: Any) -> bool:
     """True for a frozen distribution, or one of the newer kind."""
-    kinds = (stats.distributions.rv_frozen, type(stats.multivariate_normal([0.0])).__mro__[1])
+    kinds = (stats.distributions.rv_frozen, *FAMILIES, type(stats.multivariate_normal([0.0])).__mro__[1])
     return isinstance(value, (*kinds, _new_kind()))
 
 
@@ -29,11 +30,22 @@ def _new_kind() -> type:
 
 def scipy_law(value: Any, name: str) -> Law:
     """The law of a SciPy distribution with scalar parameters."""
+    if isinstance(value, FAMILIES):
+        value = _frozen(value, name)
     if isinstance(value, stats.distributions.rv_frozen):
         return _univariate(value, name)
     if isinstance(value, _new_kind()):
         return _new(value, name)
     return _multivariate(value, name)
+
+
+def _frozen(family: Any, name: str) -> Any:
+    """A family without shape parameters, or `rv_discrete(values=...)`, is one distribution already."""
+    if family.numargs:
+        raise DataError(
+            f"{name} must have its parameters; got the family {family.name}. Pass stats.{family.name}({family.shapes})."
+        )
+    return family()
 
 
 def _number(value: Any, what: str) -> float:
@@ -75,7 +87,17 @@ def _univariate(frozen: Any, name: str) -> Law:
 
     density = _silent(SOUND.get(dist.name) or dist.logpdf)
     near = beta(shapes[0], shapes[1], loc, scale) if dist.name == "beta" else _shifted(density, shapes, loc, scale)
-    return Law(label, lambda x: near(np.full_like(x, loc), x - loc), near=near, **common)
+    # (edge - loc) + t rounds onto any end but loc: that is felt where the density is 0 or infinite.
+    rounded = (
+        ()
+        if dist.name == "beta"
+        else tuple(
+            end
+            for end in (low, high)
+            if np.isfinite(end) and end != loc and not np.isfinite(near(np.array([loc]), np.array([end - loc]))[0])
+        )
+    )
+    return Law(label, lambda x: near(np.full_like(x, loc), x - loc), near=near, rounded=rounded, **common)
 
 
 def _shifted(

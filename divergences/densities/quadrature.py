@@ -50,6 +50,12 @@ def quadrature(pair: Pair) -> Estimate:
     starts: list[tuple[int, float, float]] = []
     ends: list[tuple[str, End]] = []
     for piece in pieces(pair):
+        if _narrow(piece.low, piece.high):  # no floats to put a ladder on
+            if not all(piece.active) and isinf(limits(pair.divergence)[0 if piece.active[1] else 1]):
+                return _infinite([f"beside {piece.low:g}: one law has mass where the other has none"])
+            starts.append((len(axes), 0.0, piece.high - piece.low))
+            axes.append(Axis(piece.low, 0.0, 1.0, piece.active))
+            continue
         marks = _marks(pair, piece)
         for low, high in pairwise(marks):
             starts.append((len(axes), 0.0, high - low))
@@ -92,9 +98,15 @@ def pieces(pair: Pair) -> list[Piece]:
     found = []
     for low, high in pairwise(cuts):
         active = pair.p.covers(low, high), pair.q.covers(low, high)
-        if any(active):
+        # The edge of a callable is found to its last digits only.
+        hair = _narrow(low, high) and not (pair.p.trusted and pair.q.trusted)
+        if any(active) and not hair:
             found.append(Piece(low, high, active))
     return found
+
+
+def _narrow(low: float, high: float) -> bool:
+    return high - low <= 64 * np.spacing(max(abs(low), abs(high)))
 
 
 def _marks(pair: Pair, piece: Piece) -> np.ndarray:
@@ -130,7 +142,7 @@ def _marks(pair: Pair, piece: Piece) -> np.ndarray:
 
 def _finest(pair: Pair, end: float) -> float:
     """The smallest distance from a finite end at which both laws can be asked."""
-    exact = pair.p.near is not None and pair.q.near is not None
+    exact = all(law.near is not None and end not in law.rounded for law in (pair.p, pair.q))
     return 1e-290 if exact or isinf(end) else max(1e-290, abs(end) * 2.0**-44)
 
 
@@ -178,6 +190,7 @@ def _valid(values: Values, active: tuple[bool, bool]) -> int:
     n = len(values.cost)
     limit = n
     for part, on in ((values.p, active[0]), (values.q, active[1])):
+        limit = min(limit, int(np.argmax(np.append(np.isnan(part), True))))
         dead = np.isneginf(part) & on
         if dead[-1]:  # where one law alone has left the floats, their ratio is not known
             limit = min(limit, n - int(np.argmin(dead[::-1])) if not dead.all() else 0)

@@ -74,13 +74,13 @@ def _heights(pair: Pair, origin: float, sign: int, step: int) -> tuple[list[np.n
         if part[-1] and endless and not all(other.all() for other in dead):
             valid = min(valid, len(part) - int(np.argmin(part[::-1])) if not part.all() else 0)
     with quiet():
-        heights = [(part + np.log(distance))[:valid] for part in (values.cost, values.p, values.q)]
-    return heights, distance[:valid]
+        cost, *masses = (part + np.log(distance) for part in (values.cost, values.p, values.q))
+    return [cost[:valid], *masses], distance  # a law whose own masses run out needs no ratio
 
 
 def _ladder(pair: Pair, origin: float, sign: int, step: int) -> tuple[_tails.Tail, ...]:
     heights, distance = _heights(pair, origin, sign, step)
-    return tuple(_tails.read(part, distance) for part in heights)
+    return tuple(_tails.read(part, distance[: len(part)]) for part in heights)
 
 
 def _beyond(pair: Pair, origin: float, sign: int) -> tuple[_tails.Tail, ...]:
@@ -91,7 +91,7 @@ def _beyond(pair: Pair, origin: float, sign: int) -> tuple[_tails.Tail, ...]:
     heights, distance = _heights(pair, origin, sign, REACH)
     found = []
     for part in heights:
-        tail = _tails.read(part, distance)
+        tail = _tails.read(part, distance[: len(part)])
         alive = part[np.isfinite(part)]
         if tail.verdict == "finite" and len(alive) > 3:
             with quiet():

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import divergences as dv
-from divergences.densities import _integrand, _panels, _tails
+from divergences.densities import _families, _integrand, _logdensities, _panels, _tails
 from divergences.densities._integrand import Pair, log_cost
 from divergences.densities.adapters import law_of
 from divergences.densities.quadrature import quadrature
@@ -125,3 +125,41 @@ def test_mass_beyond_the_floats_leaves_no_upper_bound():
     assert ends(found).high == math.inf
     assert ends(found).low <= exact.value
     assert any("than the floats reach" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("b", "a"), [(0.69, 1874.0), (1874.0, 0.69), (5e-3, 40.0), (3.0, 1e5), (1e5, 1e5 + 1e-4)])
+def test_the_excess_of_the_gamma_function(b, a):
+    """H(b) - H(a) - (b - a) H'(a) for H(z) = log Γ(z) - z log z + z, at 60 digits, far apart and near."""
+    with mp.workdps(60):
+        x, y = mp.mpf(b), mp.mpf(a)
+        height = [mp.loggamma(z) - z * mp.log(z) + z for z in (x, y)]
+        truth = height[0] - height[1] - (x - y) * (mp.digamma(y) - mp.log(y))
+        assert abs(_families.gamma_excess(b, a, b - a) / truth - 1) < 2e-14
+
+
+@pytest.mark.parametrize(("a", "b"), [(1e6, 2.0), (2.0, 1e6), (0.5, 0.5), (3e4, 5e4)])
+def test_beta_log_densities_keep_their_digits(a, b):
+    """Near both ends and at the mean, by the distance to the nearer end: 1e-14 of 1 + abs(log density)."""
+    near = _logdensities.beta(a, b, 0.0, 1.0)
+    shares = np.array([1e-9, 1e-3, 0.3, 1.0, 2.0]) * min(a, b) / (a + b) / 4
+    with mp.workdps(60):
+        for edge, sign in ((0.0, 1.0), (1.0, -1.0)):
+            found = near(np.full(5, edge), sign * shares)
+            for t, ours in zip(shares, found, strict=True):
+                z, rest = (mp.mpf(t), 1 - mp.mpf(t)) if edge == 0 else (1 - mp.mpf(t), mp.mpf(t))
+                truth = (a - 1) * mp.log(z) + (b - 1) * mp.log(rest) - mp.log(mp.beta(a, b))
+                assert ours == pytest.approx(float(truth), abs=1e-14 * (1 + abs(float(truth))))
+
+
+def test_a_support_ends_where_it_ends():
+    """Beside an end, closer than a float can say by itself, the density is in or out by the sign of the distance."""
+    law = law_of(stats.uniform(0, 1), "P")
+    t = np.array([-1e-20, 0.0, 1e-20])
+    assert law.at(np.ones(3), t).tolist() == [0.0, 0.0, -math.inf]
+    assert law.at(np.zeros(3), t).tolist() == [-math.inf, 0.0, 0.0]
+
+
+def test_rounding_of_large_logarithms_is_charged():
+    """e^-450 has 450 rounding units of error: the noise of an integrand is at least that part of it."""
+    found = pair_of(dv.kl, stats.norm(0, 1), stats.norm(1, 1)).values(np.zeros(1), np.array([30.0]))
+    assert math.exp((found.noise - found.cost)[0]) > 400 * 2.0**-52

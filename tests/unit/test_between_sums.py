@@ -1,6 +1,7 @@
 """Between discrete laws by summation, and between laws of vectors by Monte Carlo."""
 
 import math
+from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -85,6 +86,22 @@ def test_large_and_distant_rates():
     assert dv.js.between(stats.poisson(1e6), stats.poisson(1.1e6)).value == pytest.approx(math.log(2), rel=1e-12)
     with pytest.raises(dv.ConvergenceError, match="must have at most"):
         dv.js.between(stats.poisson(1.0), stats.poisson(1e9))
+
+
+def _underflowing():
+    """A Poisson law of rate 3 by its masses, whose logarithm SciPy takes after they have underflowed."""
+    base: Any = stats.rv_discrete
+    law = type("underflowing", (base,), {"_pmf": lambda self, k: stats.poisson.pmf(k, 3)})
+    return law(name="underflowing")()
+
+
+def test_underflowed_masses_do_not_make_infinities():
+    """KL of a geometric law against it is finite; where the masses have underflowed, an error says so."""
+    with pytest.raises(dv.DataError, match="that underflowed"):
+        dv.kl.between(stats.geom(0.05, loc=-1), _underflowing())
+    assert math.isfinite(dv.kl.between(stats.geom(0.05, loc=-1), stats.poisson(3)).value)
+    exact = dv.js.between(stats.geom(0.05, loc=-1), stats.poisson(3)).value
+    assert dv.js.between(stats.geom(0.05, loc=-1), _underflowing()).value == pytest.approx(exact, rel=1e-12)
 
 
 def test_finitely_many_atoms():

@@ -15,13 +15,11 @@ from divergences._numerics import (
     kl_cost,
     log_one_minus_exp,
     log_ratio,
-    mirrored_above_one,
     softplus,
-    xlogx,
 )
 from divergences._powers import alpha_cost, alpha_tail, deformed_log, weighted_deformed_log
 from divergences.errors import DataError
-from divergences.f_divergence import Elementwise, FDivergence
+from divergences.f_divergence import FDivergence
 
 
 def weighted_js(weight: float) -> FDivergence:
@@ -52,8 +50,13 @@ def _weighted_js(w: float, v: float) -> FDivergence:
         m = w * p + v * q
         return w * log_ratio(p, m, v * d), v * log_ratio(q, m, -w * d)
 
-    def part(w: float, v: float) -> Elementwise:
-        return lambda u: w * xlogx(u) - xlogx(v + w * u)
+    def f(u: Array) -> Array:
+        larger = namespace(u).clip(u, min=1.0)
+        return larger * cost(u / larger, 1 / larger, (u - 1) / larger)
+
+    def f_prime(u: Array) -> Array:  # w log(u/(v + wu)), in which the smaller weight must not be lost beside 1
+        xp = namespace(u)
+        return -w * (xp.log(v / u + w) if w <= v else xp.log1p(v * (1 / u - 1)))
 
     def fused(p: Any, q: Any) -> Any:  # the compiled sums take one weight: the smaller has the digits of the other
         smaller = (p, q) if w <= v else (q, p)
@@ -62,8 +65,8 @@ def _weighted_js(w: float, v: float) -> FDivergence:
     log_w, log_v = (log(x) if x < y else log1p(-y) for x, y in ((w, v), (v, w)))
     return FDivergence(
         name=f"weighted_js({w:g})",
-        f=lambda u: mirrored_above_one(part(w, v), part(v, w), u),
-        f_prime=lambda u: -w * namespace(u).log(v / u + w),
+        f=f,
+        f_prime=f_prime,
         f_star=lambda t: v * (log_v - log_one_minus_exp(t / w + log_w)),
         high=-w * log_w,
         g=lambda s: -w * log_w - w * softplus(-s),

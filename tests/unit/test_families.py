@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -22,6 +23,20 @@ def test_weighted_js_at_one_half_is_js():
     """weighted_js(½) = js, and its reverse exchanges the weight."""
     assert dv.weighted_js(0.5)(P, Q) == pytest.approx(dv.js(P, Q), rel=1e-14)
     assert dv.weighted_js(0.2).reverse(P, Q) == pytest.approx(dv.weighted_js(0.2)(Q, P), rel=1e-14)
+
+
+@pytest.mark.parametrize("weight", [1e-30, 1e-12, 0.3, 1 - 1e-12])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_weighted_js_generator_at_extreme_weights(weight, reverse):
+    """f and f' by their formulas in 80 digits: the smaller weight is not lost beside 1."""
+    divergence = dv.weighted_js(weight).reverse if reverse else dv.weighted_js(weight)
+    with mp.workdps(80):
+        w = 1 - mp.mpf(weight) if reverse else mp.mpf(weight)
+        for u in (1e-300, 1e-5, 0.5, 1 + 1e-7, 2.0, 1e5, 1e307):
+            middle = 1 - w + w * mp.mpf(u)
+            value, slope = w * u * mp.log(u) - middle * mp.log(middle), w * mp.log(u / middle)
+            assert divergence.generator(u) == pytest.approx(float(value), rel=1e-13, abs=0)
+            assert divergence.derivative(u) == pytest.approx(float(slope), rel=1e-8, abs=0)
 
 
 @pytest.mark.parametrize("order", [np.nan, np.inf, "half", None, True])

@@ -296,3 +296,14 @@ def test_without_extended_precision(name):
     assert relative(conjugate(curve, t)[0], entry.conjugate(t), 1.0) <= 1e-10
     steep = np.array([-1e305])  # the slope of -log u at 1e-305, below which f is not called
     assert relative(conjugate(curve, steep)[0], entry.conjugate(steep)) <= 1e-10
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.2, 3.0), (0.02, 50.0)])
+def test_rounding_where_terms_cancel_is_no_want_of_convexity(low, high):
+    d = dv.FDivergence.from_generator(lambda u: np.abs(u - high) + np.abs(u - low) - (high - low))
+    p, q = np.array([0.6, 0.4, 0.0]), np.array([0.01, 0.89, 0.1])
+    # Outside [low, high] f is twice the distance to it.
+    expected = 0.01 * 2 * (60 - high) + 0.1 * 2 * low
+    assert float(d(p, q)) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(dv.DataError, match="convex"):
+        dv.FDivergence.from_generator(lambda u: np.where(u > 1, 1.0, 0.0))

@@ -125,7 +125,7 @@ def log_sum_exp(x: Array) -> Array:
 def log_one_minus_exp(t: Array) -> Array:
     """log(1 - e^t) for t <= 0, accurate at both ends."""
     xp = namespace(t)
-    return xp.log(-xp.expm1(t))
+    return xp.where(t > -0.5, xp.log(-xp.expm1(t)), xp.log1p(-xp.exp(xp.clip(t, max=-0.5))))
 
 
 def mirrored_above_one(f: Callable[[Array], Array], mirrored: Callable[[Array], Array], u: Array) -> Array:

@@ -39,6 +39,14 @@ def test_weighted_js_generator_at_extreme_weights(weight, reverse):
             assert divergence.derivative(u) == pytest.approx(float(slope), rel=1e-8, abs=0)
 
 
+def test_conjugates_where_their_exponential_is_small():
+    """-log(1 - e^t) keeps its digits far below 0, and weighted_js at a small weight, which rests on it."""
+    assert dv.gan_value.conjugate(-40.0) == pytest.approx(np.exp(-40), rel=1e-14, abs=0)
+    assert dv.gan_value.conjugate(-1e-20) == pytest.approx(20 * np.log(10), rel=1e-14)
+    small = dv.weighted_js(1e-12)
+    assert small.conjugate(small.derivative(3.0)) == pytest.approx(1.999999999996e-12, rel=1e-12, abs=0)
+
+
 @pytest.mark.parametrize("order", [np.nan, np.inf, "half", None, True])
 def test_alpha_refuses_orders_that_are_no_numbers(order):
     """Any finite real order, and only that."""

@@ -31,7 +31,7 @@ def estimate(
     value near what samples of this size can show at most, too few points for the dimension. See docs/estimates.md.
 
     Args:
-        x, y: samples of shape (n, d) and (m, d), or 1-D arrays.
+        x, y: samples of shape (n, d) and (m, d), or 1-D arrays; tensors may be passed, gradients are not kept.
         divergence: a name in `CATALOGUE`, or an `FDivergence`.
         method: a name in `METHODS`, one of its classes with options of your own, or None to choose; the first note then
             says which and why.

@@ -189,3 +189,13 @@ def test_few_points_for_the_dimension_and_repeats_are_told():
     assert "are few" not in words(estimate(*normals(170, 170, 0.0, 0, d=5), "kl"))
     x, y = normals(100, 100, 0.0, 0)
     assert "repeated values: 0.5 of a column" in words(estimate(x, np.concatenate([x[:50], y[:50]]), "kl"))
+
+
+def test_tensors_are_samples_but_not_beside_arrays():
+    """The same numbers give the same estimate; a mixture is refused."""
+    import torch
+
+    x, y = normals(50, 60, 0.3, 3)
+    assert estimate(torch.tensor(x), torch.tensor(y), "js", rng=7) == estimate(x, y, "js", rng=7)
+    with pytest.raises(DataError, match="torch"):
+        estimate(torch.tensor(x), y, "js")

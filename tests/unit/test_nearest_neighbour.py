@@ -102,6 +102,12 @@ def test_extrapolation_removes_most_of_a_large_bias():
     assert error < 0.1
 
 
+def test_extrapolation_gives_way_to_its_own_noise():
+    """Equal laws in a hundred dimensions: a line through seven radii that hardly differ says nothing."""
+    rng = np.random.default_rng(0)
+    assert estimate(rng.normal(size=(300, 100)), rng.normal(size=(300, 100)), "kl").value < 1
+
+
 def test_intervals_cover():
     """Of 80 two-sided intervals at n = 200, at least 71 hold the truth (95% but for chance)."""
     rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from divergences._arrays import to_numpy
+from divergences._arrays import namespace, to_numpy
 from divergences._checks import points, same_dimension
 from divergences._parallel import run_blocks
 from divergences._results import Estimate
@@ -26,9 +26,10 @@ class Pair:
     @classmethod
     def of(cls, x: Any, y: Any) -> "Pair":
         """The pair, checked."""
-        x, y = to_numpy(points(x, "x")[0]), to_numpy(points(y, "y")[0])
+        x, y = points(x, "x")[0], points(y, "y")[0]
+        namespace(x, y)  # refuses NumPy beside torch
         same_dimension(x, y)
-        return cls(x, y)
+        return cls(to_numpy(x), to_numpy(y))
 
     @property
     def n(self) -> int:

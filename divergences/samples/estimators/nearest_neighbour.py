@@ -18,7 +18,7 @@ from divergences.samples.estimators._values import bound, kinked, logarithmic, p
 NORMAL_95, NORMAL_975 = 1.6448536269514722, 1.959963984540054
 NEIGHBOURS = 20
 COUNTED = 3  # where values repeat: a larger ball reaches the next atom, which rules it
-LADDER = (2, 3, 5, 7, 10, 14)  # the numbers of neighbours from which the extrapolation starts
+LADDER = (3, 5, 7, 10, 14)  # the numbers of neighbours from which the extrapolation starts
 VOTES = math.sqrt(2)  # at a kink only the side counts that neighbours vote for, and neighbours share their voters
 NEGLIGIBLE = 1e-9  # a part of KL in a divergence, as recognised by least squares
 UNSEEN = 3.0  # -log 5%, the rule of three
@@ -51,10 +51,10 @@ class NearestNeighbour:
 
     def estimate(self, pair: Pair, divergence: FDivergence, rng: np.random.Generator) -> Estimate:
         """As `Method.estimate`; no randomness."""
-        k = self._count(pair)
         x, y = pair.whitened
-        trees, d = neighbours(x, y), x.shape[1]
-        parts = logarithmic(divergence)
+        d, parts = x.shape[1], logarithmic(divergence)
+        k = self._count(pair, extrapolated=d > 2 and parts is not None)
+        trees = neighbours(x, y)
         if not self.corrected:
             at = "xy" if parts is None else "x" * (parts[0] > NEGLIGIBLE) + "y" * (parts[1] > NEGLIGIBLE)
             return _plain(pair, divergence, by_distance(trees, [k], at=at))
@@ -70,9 +70,9 @@ class NearestNeighbour:
             ratios = by_count(trees, self.k or min(COUNTED, k))
         if certain:
             return _two_sided(pair, divergence, ratios, notes)
-        return _one_sided(pair, divergence, ratios, np.array(ladder) ** (1 / d), notes)
+        return _one_sided(pair, divergence, ratios, ladder, notes)
 
-    def _count(self, pair: Pair) -> int:
+    def _count(self, pair: Pair, *, extrapolated: bool) -> int:
         """How many neighbours: k, or what the samples allow."""
         most = min(pair.n - 1, pair.m - 1)
         if most < 2:
@@ -80,7 +80,8 @@ class NearestNeighbour:
                 f"method 'nearest_neighbour' must be given three points of each sample; got n = {pair.n}, m = {pair.m}."
             )
         if self.k is None:
-            return min(NEIGHBOURS if self.corrected else 5, max(2, math.isqrt(most)))
+            # The longer the ladder, the less extrapolation spreads; a single ball should stay small.
+            return min(NEIGHBOURS if self.corrected else 5, max(2, most // 3 if extrapolated else math.isqrt(most)))
         if count(self.k, "k", minimum=2) > most:
             raise DataError(f"k must be below n and m; got k = {self.k}, n = {pair.n}, m = {pair.m}.")
         return self.k
@@ -123,24 +124,41 @@ def _two_sided(pair: Pair, divergence: FDivergence, ratios: Ratios, notes: list[
     return _estimate(pair, divergence, value, error, (low - margin, max(high, divergence.f_at_one) + margin), notes)
 
 
-def _one_sided(pair: Pair, divergence: FDivergence, ratios: Ratios, sizes: np.ndarray, notes: list[str]) -> Estimate:
+def _one_sided(pair: Pair, divergence: FDivergence, ratios: Ratios, ladder: list[int], notes: list[str]) -> Estimate:
     """The value of KL's kin at balls of size zero, of others the bound; of the interval the lower end."""
-    lower = bound(divergence, ratios.x[:, -1], ratios.y[:, -1])
-    s_x, s_y = ratios.x, ratios.y
-    if s_x.shape[1] > 1:
-        intercept = np.linalg.pinv(np.stack([np.ones_like(sizes), sizes], axis=1))[0]
-        s_x, s_y = s_x @ intercept, s_y @ intercept
-        notes.append(f"extrapolated along {len(sizes)} numbers of neighbours to balls of size zero")
-    value, error = _logarithmic(divergence, s_x, s_y), lower.standard_error
-    if value is None:
-        value = lower.value
+    lower, parts = bound(divergence, ratios.x[:, -1], ratios.y[:, -1]), logarithmic(divergence)
+    value, error = lower.value, lower.standard_error
+    if parts is None:
         notes.append("the value is that of a lower bound")
+    elif ratios.x.shape[1] == 1:
+        value = divergence.f_at_one + parts[0] * ratios.x.mean() - parts[1] * ratios.y.mean()
     else:
-        a, b = logarithmic(divergence) or (0.0, 0.0)
-        error = math.hypot(error, a * s_x.std() / math.sqrt(pair.n), b * s_y.std() / math.sqrt(pair.m))
+        value, own = _extrapolated(parts, ratios, np.array(ladder), pair.whitened[0].shape[1])
+        value, error = value + divergence.f_at_one, math.hypot(error, own)
+        notes.append(f"extrapolated along {len(ladder)} numbers of neighbours to balls of size zero")
     notes.append("the bias can exceed the spread: the interval has no upper end of its own")
     low = lower.safe - NORMAL_95 * lower.standard_error
-    return _estimate(pair, divergence, value, error, (low, math.inf), notes)
+    return _estimate(pair, divergence, max(value, low), error, (low, math.inf), notes)
+
+
+def _extrapolated(parts: tuple[float, float], ratios: Ratios, ladder: np.ndarray, d: int) -> tuple[float, float]:
+    """a E_p s - b E_q s at balls of size zero, and the spread of that: a line along the sizes, weighted by k.
+
+    In many dimensions the line is mostly noise. The correction is shrunk by 1 - (twice its spread / itself)², to none
+    where it is not larger than that.
+    """
+    weights = np.sqrt(ladder)
+    line = np.stack([np.ones(len(ladder)), ladder ** (1 / d)], axis=1) * weights[:, None]
+    intercept = np.linalg.pinv(line)[0] * weights
+    plain, correction, noise, spread = 0.0, 0.0, 0.0, 0.0
+    for part, s in ((parts[0], ratios.x), (-parts[1], ratios.y)):
+        at_zero, smallest = part * (s @ intercept), part * s[:, 0]
+        plain += smallest.mean()
+        correction += at_zero.mean() - smallest.mean()
+        noise += 4 * (at_zero - smallest).var() / len(s)
+        spread += at_zero.var() / len(s)
+    kept = max(0.0, 1 - noise / correction**2) if correction else 0.0
+    return float(plain + kept * correction), float(np.sqrt(spread))
 
 
 def _estimate(

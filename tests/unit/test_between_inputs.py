@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from scipy.special import i0, i1
 from torch import distributions as td
 
 import divergences as dv
@@ -237,3 +238,14 @@ def test_a_distribution_beside_a_vector():
     for f in (lambda: dv.renyi(NORMAL, [0.5, 0.5], 2), lambda: dv.chernoff([0.5, 0.5], NORMAL)):
         with pytest.raises(dv.DataError, match="got list"):
             f()
+
+
+@pytest.mark.parametrize(
+    "q", [stats.vonmises(2), td.VonMises(torch.tensor(0.0), torch.tensor(2.0))], ids=lambda q: type(q).__name__
+)
+def test_laws_on_the_circle(q):
+    """Von Mises laws live on one turn, whatever line their density is periodic on: KL from Bessel functions."""
+    truth = math.log(i0(2) / i0(1)) - i1(1) / i0(1)
+    assert dv.kl.between(stats.vonmises(1), q).value == pytest.approx(truth, rel=1e-6)
+    moved = dv.kl.between(stats.vonmises(1, loc=3), stats.vonmises(2, loc=3)).value
+    assert moved == pytest.approx(truth, rel=1e-12)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ def _known(value: Any, index: int, name: str) -> Law | None:
     if kind == "Categorical":
         logits = _double(value.logits).reshape(-1, value.logits.shape[-1])[index]
         logits = logits - np.logaddexp.reduce(logits)
-        return atoms_law(np.arange(len(logits), dtype=float), logits, "categorical")
+        law = atoms_law(np.arange(len(logits), dtype=float), logits, "categorical")
+        return replace(law, unit=2.0**-22) if value.logits.itemsize < 8 else law  # its logarithms are rounded
     if kind not in UNIVARIATE and kind != "Independent":
         return None
     if kind == "Independent":

@@ -249,3 +249,11 @@ def test_laws_on_the_circle(q):
     assert dv.kl.between(stats.vonmises(1), q).value == pytest.approx(truth, rel=1e-6)
     moved = dv.kl.between(stats.vonmises(1, loc=3), stats.vonmises(2, loc=3)).value
     assert moved == pytest.approx(truth, rel=1e-12)
+
+
+def test_half_known_masses_widen_the_bound():
+    """A Categorical in float32 keeps its logarithms in float32: the bound says how little that is."""
+    p, q = (torch.distributions.Categorical(torch.tensor(masses)) for masses in ([0.2, 0.8], [0.5, 0.5]))
+    interval = dv.kl.between(p, q).confidence_interval
+    assert interval is not None
+    assert interval.low <= dv.kl([0.2, 0.8], [0.5, 0.5]) <= interval.high < interval.low + 1e-5

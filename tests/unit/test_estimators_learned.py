@@ -276,3 +276,13 @@ def test_what_they_refuse(make, words):
     """Each with what was required, what was received, and the remedy."""
     with pytest.raises(DataError, match=words):
         make()
+
+
+def test_least_squares_give_no_upper_end():
+    """What uLSIF misses of the ratio is more than its own spread: at d = 10 its ends would hold in none of six samples."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(400, 10)), rng.normal(size=(400, 10)) + 10**-0.5
+    e = estimate(x, y, "js", method="ulsif", rng=0)
+    assert e.confidence_interval is not None
+    assert e.confidence_interval.high == largest(CATALOGUE["js"])
+    assert "no upper end but the largest value" in " ".join(e.notes)

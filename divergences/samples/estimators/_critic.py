@@ -70,13 +70,22 @@ def largest(divergence: FDivergence) -> float:
     return float(ends[0]) + divergence.f_at_one
 
 
-def judged(pair: Pair, divergence: FDivergence, ratios: LogRatios, method: str, notes: tuple[str, ...]) -> Estimate:
+def judged(
+    pair: Pair,
+    divergence: FDivergence,
+    ratios: LogRatios,
+    method: str,
+    notes: tuple[str, ...],
+    *,
+    ended: bool = True,
+) -> Estimate:
     """The estimate from log-ratios.
 
     The value is a lower bound in expectation, whatever the quality of the fit, so its interval begins 1.96 standard
     errors below, widened by 1 + 4/√min(n, m) for what the folds share, or lower where `unseen` says so. Above, samples
     bound nothing where the divergence is unbounded; else the fit on all rows, which flatters itself, ends the interval:
-    it covers where the method can represent the log-ratio. Log-ratios are clipped at log min(n, m).
+    it covers where the method can represent the log-ratio, and is left out unless `ended`. Log-ratios are clipped at
+    log min(n, m).
     """
     least, most = divergence.f_at_one, largest(divergence)
     limit = math.log(min(pair.n, pair.m))
@@ -88,6 +97,9 @@ def judged(pair: Pair, divergence: FDivergence, ratios: LogRatios, method: str, 
     if math.isinf(most):
         high = math.inf
         notes += ("one-sided interval: samples give an unbounded divergence no upper bound",)
+    elif not ended:
+        high = most
+        notes += ("no upper end but the largest value: too much of the ratio escapes this method",)
     else:
         high = min(most, max(least, value, flattered) + margin)
         notes += ("the upper end assumes that the method can represent the log-ratio",)

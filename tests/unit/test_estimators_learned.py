@@ -279,7 +279,7 @@ def test_what_they_refuse(make, words):
 
 
 def test_least_squares_give_no_upper_end():
-    """What uLSIF misses of the ratio is more than its own spread: at d = 10 its ends would hold in none of six samples."""
+    """What uLSIF misses of the ratio is more than its spread: at d = 10 its ends would hold in none of six samples."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(400, 10)), rng.normal(size=(400, 10)) + 10**-0.5
     e = estimate(x, y, "js", method="ulsif", rng=0)

@@ -192,6 +192,17 @@ def test_linear_maps_leave_the_estimate():
         assert "2 of 5 columns are constant or combinations" in " ".join(e.notes)
 
 
+def test_a_direction_that_few_rows_need_is_kept():
+    """Two columns are equal but in 30 rows of 21,000, none of which is among those that the map is learned from."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 21_000, 2))
+    for sample, gap in ((x, 1.0), (y, 2.0)):
+        sample[:, 1] = sample[:, 0]
+        sample[1:90:3, 1] += gap
+    first, second = Pair.of(x, y).whitened
+    assert first.shape == second.shape == (21_000, 2)
+
+
 @pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e307])
 def test_scales_at_the_ends_of_the_floats(scale):
     """Finite, and close to the same data at scale one."""

@@ -11,9 +11,8 @@ from divergences._checks import points, same_dimension
 from divergences._parallel import run_blocks
 from divergences._results import Estimate
 from divergences.f_divergence import FDivergence
-
-MOMENTS = 10_000
-RANK = 1e-10  # of the largest variance: what is below is a combination of other columns
+from divergences.samples._neighbours import SMALL
+from divergences.samples.estimators._space import whitened
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +54,12 @@ class Pair:
     def tied(self) -> float:
         """The largest share of values that occur more than once, over the columns of the pooled sample that vary."""
         shares = np.zeros(self.d)
+        rising = np.sort
+        if self.n + self.m > SMALL:
+            from divergences.samples._sorting import sorted_copy as rising
 
         def share(column: int, _stop: int) -> None:
-            pooled = np.sort(np.concatenate([self.x[:, column], self.y[:, column]]))
+            pooled = rising(np.concatenate([self.x[:, column], self.y[:, column]]) + 0.0)  # no -0.0 beside 0.0
             equal = np.zeros(len(pooled) + 1, bool)
             equal[1:-1] = pooled[1:] == pooled[:-1]
             shares[column] = np.mean(equal[1:] | equal[:-1]) if pooled[0] < pooled[-1] or self.d == 1 else 0.0
@@ -72,62 +74,8 @@ class Pair:
 
     @cached_property
     def whitened(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both samples under one linear map, (n, r) and (m, r), in which distances have no unit.
-
-        Columns get unit variance; with ten points per column and more, directions do, within the samples: divergences
-        stay the same, and columns that are combinations of others disappear (r < d).
-        """
-        if self.d == 1:  # without a centre, from which small values would be rounded away
-            unit = np.frexp(max(np.abs(self.x).max(), np.abs(self.y).max()))[1]
-            return np.ldexp(self.x, -unit), np.ldexp(self.y, -unit)
-        x, y = _standard(self.x, self.y)
-        if min(self.n, self.m) < 10 * x.shape[1] or x.shape[1] < 2:
-            return x, y
-        some_x, some_y = _some(x), _some(y)
-        pooled = np.cov(np.concatenate([some_x, some_y]), rowvar=False)
-        within = (np.cov(some_x, rowvar=False) + np.cov(some_y, rowvar=False)) / 2
-        matrix = _root(pooled)
-        # A little is added where the samples lie on parallel planes, within which nothing varies across.
-        matrix = matrix @ _root(matrix.T @ within @ matrix + 1e-6 * np.eye(matrix.shape[1]))
-        return _map(x, matrix), _map(y, matrix)
-
-
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """A matrix A, with as many columns as the covariance has directions, for which Aᵀ C A is the identity."""
-    values, vectors = np.linalg.eigh(covariance)
-    kept = values > RANK * values[-1]
-    return vectors[:, kept] / np.sqrt(values[kept])
-
-
-def _some(sample: np.ndarray) -> np.ndarray:
-    """Rows enough to learn a linear map from: any map would do."""
-    return sample[:: -(-len(sample) // MOMENTS)]
-
-
-def _standard(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centred and scaled columns; those without variance are left out, unless none has any."""
-    low, high = np.minimum(x.min(axis=0), y.min(axis=0)), np.maximum(x.max(axis=0), y.max(axis=0))
-    kept = low < high
-    if not kept.any():
-        return np.zeros_like(x[:, :1]), np.zeros_like(y[:, :1])
-    peak = np.maximum(np.abs(low), np.abs(high))[kept]
-    x, y = x[:, kept] / peak, y[:, kept] / peak
-    centre = _some(x).mean(axis=0) / 2 + _some(y).mean(axis=0) / 2
-    x -= centre
-    y -= centre
-    spread = np.sqrt((np.square(_some(x)).mean(axis=0) + np.square(_some(y)).mean(axis=0)) / 2)
-    spread[spread == 0] = 1.0
-    x /= spread
-    y /= spread
-    return x, y
-
-
-def _map(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """`points @ matrix`, added up in the same order for each row: equal rows stay equal."""
-    mapped = np.zeros((len(points), matrix.shape[1]))
-    for t, row in enumerate(matrix):
-        mapped += points[:, [t]] * row
-    return mapped
+        """Both samples in the space where distances are taken, see `_space.whitened`."""
+        return whitened(self.x, self.y)
 
 
 class Method(Protocol):

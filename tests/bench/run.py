@@ -1,7 +1,7 @@
 """`make bench`: speed and memory of ours and of its peers, measured in the same run, and the agreement of the answers.
 
     python tests/bench/run.py docs/benchmarks.md        every case, and write the page
-    python tests/bench/run.py --only "KL|W1"            some cases, on the terminal only
+    python tests/bench/run.py --only "KL|W1"            some cases, on the terminal; a page says that it has only these
     python tests/bench/run.py --list                    their names
 
 A case is a function in a module of this folder and a line in that module's `CASES` (name -> function). It makes its
@@ -113,9 +113,9 @@ def main() -> None:
     }
     if not any(cases for _, cases in chosen.values()):
         parser.error(f"no case matches {options.only!r}; --list shows their names")
-    if options.page and options.only:
-        parser.error("a page holds every case: leave out --only, or the page")
     page, console = preface(options.threads, options.repeat), Console(stderr=True)
+    if options.only:
+        page += [f"Only the cases that match `{options.only}`: the others were not run for this page.", ""]
     for name, (module, cases) in chosen.items():
         if options.list:
             print(*cases, sep="\n")

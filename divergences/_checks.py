@@ -29,14 +29,20 @@ def choice(value: Any, options: Iterable[Any], name: str) -> Any:
     raise DataError(f"{name} must be one of {', '.join(map(str, options))}; got {value!r}.{hint}")
 
 
+def scalar_or_nan(value: Any) -> float:
+    """`value` as a float; NaN for what is no number, text and truth values among it."""
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool = True) -> float:
     """A finite real number above `minimum` (or equal to it, unless `strict`)."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    bad = isinstance(value, bool | np.bool_) or not math.isfinite(number)
-    if bad or number < minimum or (strict and number == minimum):
+    number = scalar_or_nan(value)
+    if not math.isfinite(number) or number < minimum or (strict and number == minimum):
         relation = "above" if strict else "at least"
         raise DataError(f"{name} must be a finite number {relation} {minimum:g}; got {value!r}.")
     return number
@@ -44,11 +50,8 @@ def positive(value: Any, name: str, *, minimum: float = 0.0, strict: bool = True
 
 def real_number(value: Any, name: str) -> float:
     """A finite real number."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, bool | np.bool_) or not math.isfinite(number):
+    number = scalar_or_nan(value)
+    if not math.isfinite(number):
         raise DataError(f"{name} must be a finite number; got {value!r}.")
     return number
 

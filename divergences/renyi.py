@@ -4,7 +4,6 @@ Near p = q the sum is one minus an alpha divergence, which keeps all digits; els
 nothing overflows. Gradients are those of the function of p/Σp and q/Σq: their mean under p (q) is zero.
 """
 
-import math
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from divergences import _perspective as perspective
 from divergences._arrays import Array, is_torch, namespace, row_sums, scalar
 from divergences._atoms import Atoms, atoms, tilted
-from divergences._checks import mass_pair
+from divergences._checks import mass_pair, scalar_or_nan
 from divergences._numerics import log_sum_exp, quiet
 from divergences.densities.mixture import is_distribution
 from divergences.errors import DataError
@@ -86,11 +85,8 @@ def _between() -> Any:
 
 
 def _order(order: Any) -> float:
-    try:
-        a = float(order)
-    except (TypeError, ValueError):
-        a = math.nan
-    if isinstance(order, bool | np.bool_) or not a >= 0:
+    a = scalar_or_nan(order)
+    if not a >= 0:
         raise DataError(f"order must be a number of at least 0, or inf; got {order!r}.")
     return 0.0 if a < _ZERO else a
 

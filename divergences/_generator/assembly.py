@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from divergences._arrays import Array, is_torch, namespace
+from divergences._checks import scalar_or_nan
 from divergences._generator.analysis import analyse, analyse_source
 from divergences._generator.conjugate import conjugate
 from divergences._generator.curve import Curve, mirrored
@@ -47,11 +48,8 @@ def generated(
 def _limit(value: Any, name: str) -> float | None:
     if value is None:
         return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = np.nan
-    if np.isnan(number) or number == -np.inf or isinstance(value, bool):
+    number = scalar_or_nan(value)
+    if np.isnan(number) or number == -np.inf:
         raise DataError(f"{name} must be a number or inf; got {value!r}.")
     return number
 

@@ -38,6 +38,14 @@ class Stream(IntEnum):
     SAMPLE = 8
     REFERENCE = 9
     FLOOR = 10
+    LABEL = 11
+    CODE = 12
+    NOISE = 13
+    REPLAY = 14
+    OTHER_DOMAIN = 15
+
+
+Step = int | Tensor  # of training; a tensor holds one per seed, shape (S,)
 
 
 def check_seeds(seeds: Iterable[int] | int) -> tuple[int, ...]:
@@ -69,9 +77,11 @@ def _seed(value: object) -> int:
 
 
 def uniform(
-    seeds: Tensor, stream: Stream, step: int, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float64
+    seeds: Tensor, stream: Stream, step: Step, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float64
 ) -> Tensor:
     """Uniform numbers in (0, 1), one block of `shape` per seed: (S,) int64 -> (S, *shape).
+
+    `step` is one for all, or one per seed: the numbers of many steps can be drawn at once and are the same.
 
     They are (k + 1/2) / 2**32 for 32 random bits k (rounded to `dtype`, so that float32 may reach 1.0).
 
@@ -85,7 +95,7 @@ def uniform(
 
 
 def normal(
-    seeds: Tensor, stream: Stream, step: int, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float64
+    seeds: Tensor, stream: Stream, step: Step, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float64
 ) -> Tensor:
     """Standard normal numbers, one block of `shape` per seed: (S,) int64 -> (S, *shape).
 
@@ -104,9 +114,10 @@ def normal(
     return pair[:, :count].reshape(len(seeds), *shape).contiguous().to(dtype)
 
 
-def _words(seeds: Tensor, stream: int, step: int, count: int) -> Tensor:
+def _words(seeds: Tensor, stream: int, step: Step, count: int) -> Tensor:
     """`count` random 64-bit words per seed: (S, count) int64. Uniform numbers take the even streams, normal the odd."""
-    key = _finalise(_finalise(_finalise(seeds + _GOLDEN) + _weyl(stream)) + _weyl(step))
+    weyl = step * _GOLDEN if isinstance(step, Tensor) else _weyl(step)
+    key = _finalise(_finalise(_finalise(seeds + _GOLDEN) + _weyl(stream)) + weyl)
     index = torch.arange(1, count + 1, device=seeds.device)
     return _finalise(key[:, None] + index * _GOLDEN)
 

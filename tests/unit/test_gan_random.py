@@ -90,3 +90,12 @@ def test_samples_follow_the_density(name):
     else:
         grid = torch.linspace(-10, 14, 20_001, dtype=torch.float64)[:, None]
         assert float(torch.trapezoid(data.log_density(grid).exp(), grid[:, 0])) == pytest.approx(1, abs=1e-9)
+
+
+def test_many_steps_at_once():
+    """A step per seed draws what each step draws by itself, bit for bit."""
+    steps = torch.tensor([0, 7, 10**9, 10**15])
+    for draw in (uniform, normal):
+        together = draw(SEEDS, Stream.LATENT, steps, (5, 3))
+        for k, step in enumerate(steps.tolist()):
+            assert torch.equal(together[k], draw(SEEDS[k : k + 1], Stream.LATENT, step, (5, 3))[0])

@@ -10,6 +10,7 @@ from gan.config import DTYPES, Config
 from gan.data import DATASETS, GaussianMixture
 from gan.networks import Perceptron
 from gan.optimisers import Moments, Optimiser
+from gan.penalties import autograd_slope
 from gan.random import Stream, normal, uniform
 from gan.recipes import RECIPES, Recipe
 
@@ -78,7 +79,7 @@ class Game:
         critic = self.critic.initial(self.seeds, Stream.CRITIC_WEIGHTS, dtype=self.dtype)
         generator = self.generator.initial(self.seeds, Stream.GENERATOR_WEIGHTS, dtype=self.dtype)
         if self.recipe.constraint:
-            self.recipe.constraint(critic)
+            self.recipe.constraint.initial(critic, self.critic)
         return State(0, 0.0, *(Player(p, self.optimiser.initial(p)) for p in (critic, generator)))
 
     def real(self, stream: Stream, step: int, count: int) -> Tensor:
@@ -90,8 +91,9 @@ class Game:
         return normal(self.seeds, stream, step, (count, self.config.latent), dtype=self.dtype)
 
     def mixing(self, step: int, count: int) -> Tensor:
-        """Where a penalty looks between a real and a fake point, uniform: (S, count, 1)."""
-        return uniform(self.seeds, Stream.PENALTY, step, (count, 1), dtype=self.dtype)
+        """What a penalty draws for each of its points, uniform: (S, count, draws)."""
+        draws = self.recipe.penalty.draws(self.data.dimension) if self.recipe.penalty else 0
+        return uniform(self.seeds, Stream.PENALTY, step, (count, draws), dtype=self.dtype)
 
     def scores(self, critic: Tensor, x: Tensor) -> Tensor:
         """The critic's scores: (S, count, d) -> (S, count)."""
@@ -103,7 +105,7 @@ class Game:
         loss = self.recipe.objective.critic_loss(scores[:, : real.shape[1]], scores[:, real.shape[1] :])
         if self.recipe.penalty is None or u is None:
             return loss
-        return loss + self.recipe.penalty(partial(self.scores, critic), real, fake, u)
+        return loss + self.recipe.penalty(autograd_slope(partial(self.scores, critic)), real, fake, u)
 
     def generator_loss(self, generator: Tensor, *, critic: Tensor, real: Tensor, latent: Tensor) -> Tensor:
         """The generator's loss as a function of its parameters: (S, size) -> (S,)."""

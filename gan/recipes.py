@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from gan.constraints import WeightClipping
 from gan.networks import Perceptron
 from gan.objectives import OBJECTIVES, Objective
 from gan.optimisers import Adam, Optimiser, RMSProp
-from gan.penalties import GradientPenalty, WeightClipping
+from gan.penalties import GradientPenalty
 
 DCGAN = Adam(2e-4, betas=(0.5, 0.999))
 

@@ -87,7 +87,7 @@ def train(config: Config, state: State | None = None) -> Iterator[Snapshot]:
             parts = {"real": real[:, now], "fake": fake[:, now], "u": None if u is None else u[:, now]}
             _descend(game, critic, partial(game.critic_loss, **parts), last)
             if game.recipe.constraint:
-                game.recipe.constraint(critic.parameters)
+                game.recipe.constraint.after_step(critic.parameters, {}, game.critic)
 
         # Then the generator, through the critic as it now is.
         parts = {"critic": critic.parameters, "real": real[:, -batch:], "latent": latent[:, -batch:]}

@@ -61,6 +61,16 @@ class GaussianMixture:
         means, sigmas, _ = self._tensors(x.dtype, x.device)
         return torch.linalg.vector_norm(x[..., None, :] - means, dim=-1) / sigmas
 
+    @property
+    def mode_count(self) -> int:
+        """The number of modes."""
+        return len(self.means)
+
+    def assign(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The mode that is nearest in its own sigmas, and whether x lies within three of them: (..., d) -> (...)."""
+        distance, mode = self.standardised(x).min(dim=-1)
+        return mode, distance <= 3.0
+
     def _tensors(self, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         make = lambda values: torch.tensor(values, dtype=dtype, device=device)
         return make(self.means), make(self.sigmas), make(self.weights)

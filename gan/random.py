@@ -43,6 +43,7 @@ class Stream(IntEnum):
     NOISE = 13
     REPLAY = 14
     OTHER_DOMAIN = 15
+    MEASURE_TRAIN = 40
 
 
 Step = int | Tensor  # of training; a tensor holds one per seed, shape (S,)

@@ -5,7 +5,9 @@ or a checkpoint is then one operation, whatever the number of layers and seeds.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -16,8 +18,35 @@ SLOPE = 0.2  # of the leaky rectifier, as in DCGAN (Radford et al. 2016)
 
 
 @dataclass(frozen=True)
+class Activation:
+    """A nonlinearity, its derivative, and the gain that keeps variances (He et al. 2015, Glorot & Bengio 2010)."""
+
+    function: Callable[[Tensor], Tensor]
+    derivative: Callable[[Tensor], Tensor]
+    gain: float
+
+
+ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
+    {
+        "leaky-relu": Activation(
+            lambda x: torch.nn.functional.leaky_relu(x, SLOPE),
+            # A step function: its own derivative is zero, which is what differentiating a penalty needs.
+            lambda x: (x > 0).to(x.dtype) * (1 - SLOPE) + SLOPE,
+            math.sqrt(2 / (1 + SLOPE**2)),
+        ),
+        "relu": Activation(torch.relu, lambda x: (x > 0).to(x.dtype), math.sqrt(2)),
+        "softplus": Activation(
+            lambda x: torch.nn.functional.softplus(2 * x + 2) / 2 - 1, lambda x: torch.sigmoid(2 * x + 2), math.sqrt(2)
+        ),
+        "tanh": Activation(torch.tanh, lambda x: 1 - torch.tanh(x).square(), 1.0),
+    }
+)
+"""Every nonlinearity by name; the softplus is that of Gulrajani et al. (2017), softplus(2x + 2)/2 - 1."""
+
+
+@dataclass(frozen=True)
 class Perceptron:
-    """A chain of affine maps with leaky rectifiers between them; `widths` runs from input to output.
+    """A chain of affine maps with a nonlinearity between them; `widths` runs from input to output.
 
     >>> net = Perceptron((2, 8, 1))
     >>> parameters = net.initial(torch.arange(3), Stream.CRITIC_WEIGHTS, dtype=torch.float32)
@@ -26,6 +55,8 @@ class Perceptron:
     """
 
     widths: tuple[int, ...]
+    activation: str = "leaky-relu"
+    couples = False
 
     @property
     def layers(self) -> tuple[tuple[int, int], ...]:
@@ -37,9 +68,17 @@ class Perceptron:
         """The number of parameters of one seed."""
         return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
 
+    @property
+    def matrices(self) -> tuple[tuple[int, int, int], ...]:
+        """Where the weights of each layer lie: (offset, inputs, outputs)."""
+        starts = [0]
+        for inputs, outputs in self.layers:
+            starts.append(starts[-1] + (inputs + 1) * outputs)
+        return tuple((start, *layer) for start, layer in zip(starts, self.layers, strict=False))
+
     def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """He et al. (2015) weights, N(0, gain^2 / inputs), and zero biases: (S,) -> (S, size)."""
-        gain = math.sqrt(2 / (1 + SLOPE**2))
+        """Weights N(0, gain^2 / inputs) and zero biases: (S,) -> (S, size)."""
+        gain = ACTIVATIONS[self.activation].gain
         pieces = []
         for layer, (inputs, outputs) in enumerate(self.layers):
             weights = normal(seeds, stream, layer, (inputs * outputs,), dtype=dtype) * (gain / math.sqrt(inputs))
@@ -48,11 +87,36 @@ class Perceptron:
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """The outputs at `x`: (S, size), (S, batch, inputs) -> (S, batch, outputs)."""
-        sizes = [length for i, o in self.layers for length in (i * o, o)]
-        pieces = parameters.split(sizes, dim=1)
-        for layer, (inputs, outputs) in enumerate(self.layers):
-            if layer:
-                x = torch.nn.functional.leaky_relu(x, SLOPE)
-            weights = pieces[2 * layer].view(-1, inputs, outputs)
-            x = torch.baddbmm(pieces[2 * layer + 1][:, None, :], x, weights)
+        function = ACTIVATIONS[self.activation].function
+        for layer, (weights, bias) in enumerate(self._pieces(parameters)):
+            x = torch.baddbmm(bias, function(x) if layer else x, weights)
         return x
+
+    def slope(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """The gradient of the first output at `x`: (S, size), (S, batch, inputs) -> (S, batch, inputs).
+
+        Written out as the product of the layers' derivatives, so that a penalty on it needs first derivatives only.
+
+        >>> net = Perceptron((2, 1))
+        >>> net.slope(torch.tensor([[3.0, 4.0, 0.0]]), torch.zeros(1, 1, 2))
+        tensor([[[3., 4.]]])
+        """
+        activation, pieces = ACTIVATIONS[self.activation], self._pieces(parameters)
+        derivatives = []
+        for weights, bias in pieces[:-1]:
+            x = torch.baddbmm(bias, x, weights)
+            derivatives.append(activation.derivative(x))
+            x = activation.function(x)
+        slope = pieces[-1][0][..., :1].transpose(1, 2).expand(-1, x.shape[1], -1)
+        for (weights, _), derivative in zip(reversed(pieces[:-1]), reversed(derivatives), strict=True):
+            slope = torch.bmm(slope * derivative, weights.transpose(1, 2))
+        return slope
+
+    def _pieces(self, parameters: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Weights (S, inputs, outputs) and bias (S, 1, outputs) of each layer, as views."""
+        sizes = [length for i, o in self.layers for length in (i * o, o)]
+        flat = parameters.split(sizes, dim=1)
+        return [
+            (flat[2 * k].view(-1, inputs, outputs), flat[2 * k + 1][:, None, :])
+            for k, (inputs, outputs) in enumerate(self.layers)
+        ]

@@ -43,7 +43,10 @@ class Stream(IntEnum):
     NOISE = 13
     REPLAY = 14
     OTHER_DOMAIN = 15
+    DATA_SPLIT = 30
+    CLASSIFIER = 31
     MEASURE_TRAIN = 40
+    VIRTUAL_BATCH = 50
 
 
 Step = int | Tensor  # of training; a tensor holds one per seed, shape (S,)

@@ -45,7 +45,6 @@ class Stream(IntEnum):
     OTHER_DOMAIN = 15
     DATA_SPLIT = 30
     CLASSIFIER = 31
-    MEASURE_TRAIN = 40
     VIRTUAL_BATCH = 50
 
 

@@ -158,5 +158,6 @@ def log_omega(z: Array) -> Array:
     y = xp.where(fixed > 1, xp.log(xp.where(fixed > 1, fixed, xp.ones_like(fixed))), fixed)
     for _ in range(8):  # quadratic, and monotone because y + exp(y) is convex and increasing
         y = y - (y + xp.exp(y) - fixed) / (1 + xp.exp(y))
-    # One step on the graph: its derivative in z is 1 / (1 + exp(y)), that of the solution.
-    return xp.where(infinite, z_given, y - (y + xp.exp(y) - z) / (1 + xp.exp(y)))
+    for _ in range(2):  # on the graph: one step has the first derivative in z of the solution, two have three
+        y = y - (y + xp.exp(y) - z) / (1 + xp.exp(y))
+    return xp.where(infinite, z_given, y)

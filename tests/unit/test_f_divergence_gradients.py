@@ -60,3 +60,18 @@ def test_rescaling_by_rule_is_no_part_of_the_function():
     p = torch.tensor(P, dtype=torch.float64).mul(1 + 1e-8).requires_grad_()
     (gradient,) = torch.autograd.grad(dv.kl(p, torch.tensor(Q, dtype=torch.float64)), p)
     assert gradient.tolist() == pytest.approx(dv.kl.gradient(P, Q)[0].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", dv.CATALOGUE)
+def test_second_derivatives_of_the_conjugate(name):
+    """Autograd's second derivative of v -> f*(g(v)) is that of the function; games differentiate losses twice."""
+    f_star_g = dv.CATALOGUE[name].conjugate_activation
+    v = torch.tensor([-1.3, 0.3, 2.1], dtype=torch.float64, requires_grad=True)
+
+    def slope(at):
+        return torch.autograd.grad(f_star_g(at).sum(), at, create_graph=True)[0]
+
+    (found,) = torch.autograd.grad((slope(v) + 0 * v).sum(), v)  # the term 0 v for slopes that are constant
+    step = 1e-5
+    differences = (slope(v + step) - slope(v - step)) / (2 * step)
+    assert torch.allclose(found, differences.detach(), rtol=1e-7, atol=1e-9)

@@ -1,0 +1,188 @@
+"""Parts that look at more than one point: normalisations, and what tells a collapsed batch from a diverse one."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from divergences.errors import DataError
+from gan.networks.chain import Chain, Matrices, Parameterless, gaussian, he
+from gan.random import Stream, normal
+
+EPSILON = 1e-5  # added to variances, as in Ioffe & Szegedy (2015) and torch
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """scale (x - mean) / sqrt(variance + 1e-5) + shift per channel, over the batch and the channel's sites.
+
+    Ioffe & Szegedy (2015). A point is `channels` x `sites` numbers (sites: the pixels of an image). The statistics are
+    those of the batch at hand, always: samples drawn for an evaluation are normalised by their own batch.
+
+    Raises DataError for a batch with a single value per channel, which has no variance.
+
+    >>> net = BatchNorm(1)
+    >>> net(net.initial(torch.arange(1), Stream.CRITIC_WEIGHTS, dtype=torch.float32), torch.tensor([[[1.0], [3.0]]]))
+    tensor([[[-1.0],
+             [ 1.0]]])
+    """
+
+    channels: int
+    sites: int = 1
+    couples = True
+    matrices = ()
+
+    @property
+    def size(self) -> int:
+        """A scale and a shift for each channel."""
+        return 2 * self.channels
+
+    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
+        """Scales 1, shifts 0: (S,) -> (S, 2 channels)."""
+        ones = torch.ones(len(seeds), self.channels, dtype=dtype, device=seeds.device)
+        return torch.cat((ones, torch.zeros_like(ones)), dim=1)
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, channels * sites) -> the same shape."""
+        count, batch, _ = x.shape
+        if batch * self.sites < 2:
+            raise DataError("Batch normalisation needs at least two points, or there is no variance; got a batch of 1.")
+        scale, shift = parameters.split(self.channels, dim=1)
+        # Channels of different seeds are channels like any other: (b, S c, sites) is one call of torch's own.
+        stacked = x.transpose(0, 1).reshape(batch, count * self.channels, self.sites)
+        weight, bias = scale.reshape(-1), shift.reshape(-1)
+        y = torch.nn.functional.batch_norm(stacked, None, None, weight, bias, training=True, eps=EPSILON)
+        return y.view(batch, count, -1).transpose(0, 1)
+
+
+@dataclass(frozen=True)
+class ReferenceNorm(BatchNorm):
+    """Normalisation by a reference batch, which is the first `reference` points of the batch it is given.
+
+    The reference is normalised by its own statistics; every other point by those of the reference and itself
+    together, as in Salimans et al. (2016), section 3.5. Other points do not touch one another. A part of
+    `VirtualBatchNorm`, which prepends the reference.
+    """
+
+    reference: int = 64
+    couples = False
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, reference + batch, channels * sites) -> the same shape."""
+        x = x.reshape(*x.shape[:2], self.channels, self.sites)
+        first, rest = x[:, : self.reference], x[:, self.reference :]
+        spread, centre = torch.var_mean(first, dim=(1, 3), keepdim=True, correction=0)
+        share = 1 / (self.reference + 1)
+        variance, offset = torch.var_mean(rest - centre, dim=3, keepdim=True, correction=0)
+        # Var of the union from within and between: no difference of squares, so it cannot come out negative.
+        union = (1 - share) * spread + share * (variance + (1 - share) * offset.square())
+        y = torch.cat((
+            (first - centre) * (spread + EPSILON).rsqrt(),
+            (rest - centre - share * offset) * (union + EPSILON).rsqrt(),
+        ), dim=1)  # fmt: skip
+        scale, shift = (half[:, None, :, None] for half in parameters.split(self.channels, dim=1))
+        return torch.addcmul(shift, scale, y).flatten(2)
+
+
+@dataclass(frozen=True)
+class VirtualBatchNorm:
+    """A chain whose normalisations (`ReferenceNorm`) look at a fixed reference batch. Salimans et al. (2016), 3.5.
+
+    The reference is `reference` standard normal points, drawn once for all seeds and all steps: for a generator they
+    are latent codes. A point's output depends on that point alone.
+    """
+
+    inner: Chain
+    inputs: int
+    reference: int = 64
+
+    @property
+    def size(self) -> int:
+        """That of the chain."""
+        return self.inner.size
+
+    @property
+    def matrices(self) -> Matrices:
+        """Those of the chain."""
+        return self.inner.matrices
+
+    @property
+    def couples(self) -> bool:
+        """Whether anything else in the chain couples the points of a batch."""
+        return self.inner.couples
+
+    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
+        """Those of the chain: (S,) -> (S, size)."""
+        return self.inner.initial(seeds, stream, dtype=dtype)
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, inputs) -> (S, batch, outputs)."""
+        zero = torch.zeros(1, dtype=torch.int64, device=x.device)
+        first = normal(zero, Stream.VIRTUAL_BATCH, 0, (self.reference, self.inputs), dtype=x.dtype)
+        return self.inner(parameters, torch.cat((first.expand(len(x), -1, -1), x), dim=1))[:, self.reference :]
+
+
+@dataclass(frozen=True)
+class MinibatchDiscrimination:
+    """Features and, appended to them, how close the other points of the batch are. Salimans et al. (2016), 3.2.
+
+    With M_i = features_i T, a `kernels` x `width` matrix, o_ik = sum over j of exp(-|M_ik - M_jk|_1), where j runs over
+    the batch and i is among them, which adds 1. A collapsed batch has o = batch, far points have o = 1. Memory is a few
+    times (S, kernels, width, batch, batch) numbers: 268 MB each for 4 seeds, 16 kernels of width 4, batch 512, float32.
+
+    >>> net = MinibatchDiscrimination(inputs=2, kernels=1, width=1)
+    >>> net(torch.tensor([[1.0, 0.0]]), torch.tensor([[[0.0, 5.0], [0.0, 6.0], [100.0, 7.0]]]))
+    tensor([[[  0.,   5.,   2.],
+             [  0.,   6.,   2.],
+             [100.,   7.,   1.]]])
+    """
+
+    inputs: int
+    kernels: int = 16
+    width: int = 4
+    couples = True
+
+    @property
+    def size(self) -> int:
+        """The tensor T."""
+        return self.inputs * self.kernels * self.width
+
+    @property
+    def matrices(self) -> Matrices:
+        """T as a matrix (inputs, kernels * width)."""
+        return ((0, self.inputs, self.kernels * self.width),)
+
+    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
+        """N(0, 2 / inputs): (S,) -> (S, size)."""
+        deviation = he(self.inputs, None)
+        return gaussian(seeds, stream, weights=self.size, biases=0, deviation=deviation, dtype=dtype)
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, inputs) -> (S, batch, inputs + kernels)."""
+        rows = torch.bmm(x, parameters.view(len(x), self.inputs, -1))
+        m = rows.unflatten(2, (self.kernels, self.width)).movedim(1, 3).contiguous()  # (S, kernels, width, b)
+        distances = (m[..., :, None] - m[..., None, :]).abs().sum(2)
+        return torch.cat((x, distances.neg().exp().sum(3).transpose(1, 2)), dim=2)
+
+
+@dataclass(frozen=True)
+class BatchDiversity(Parameterless):
+    """Each point's Euclidean distances to the other points of its batch, in ascending order (lecture row D44).
+
+    All are 0 for a collapsed batch. At coinciding points the gradient is 0.
+
+    >>> BatchDiversity()(torch.zeros(1, 0), torch.tensor([[[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]]))
+    tensor([[[1.0000, 5.0000],
+             [4.2426, 5.0000],
+             [1.0000, 4.2426]]])
+    """
+
+    couples = True
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, batch, d) -> (S, batch, batch - 1)."""
+        squares = (x[:, :, None] - x[:, None]).square().sum(-1)
+        # The root has an infinite slope at 0; `where` on both sides keeps it out of the backward pass.
+        apart = squares > 0
+        distances = torch.where(apart, squares, 1).sqrt() * apart
+        return distances.sort(-1).values[..., 1:]  # a point's distance to itself is the first

@@ -1,0 +1,119 @@
+"""Networks of vectors by their widths: (inputs, hidden, outputs) -> network, as recipes name them.
+
+`hidden` lists the widths of the hidden layers from the input on; options are keywords, bound with `functools.partial`.
+Those for images, `dcgan_critic` and `dcgan_generator`, are in `convolutional.py`.
+"""
+
+import math
+from collections.abc import Callable
+
+from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm, VirtualBatchNorm
+from gan.networks.chain import Affine, Chain, Identity, Maxout, Network, Pointwise
+from gan.networks.perceptron import ACTIVATIONS, Perceptron
+from gan.networks.wrappers import Autoencoder, Both, Exposed, Labelled, Packed, Swap
+
+Widths = tuple[int, ...]
+
+
+def perceptron(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Perceptron:
+    """The plain network. More outputs make it multi-headed, as InfoGAN's critic is: (score, prediction of the code)."""
+    return Perceptron((inputs, *hidden, outputs), activation)
+
+
+def normalised(inputs: int, hidden: Widths, outputs: int, *, activation: str = "relu") -> Chain:
+    """A perceptron with batch normalisation before each nonlinearity.
+
+    >>> net = normalised(2, (8, 8), 1)
+    >>> net.size, net.couples
+    (121, True)
+    """
+    body = _body(inputs, hidden, activation, norm=BatchNorm)
+    return Chain((*body.parts, Affine((inputs, *hidden)[-1], outputs)))
+
+
+def virtually_normalised(
+    inputs: int, hidden: Widths, outputs: int, *, activation: str = "relu", reference: int = 64
+) -> VirtualBatchNorm:
+    """A generator with virtual batch normalisation before each nonlinearity: its points do not touch one another."""
+    body = _body(inputs, hidden, activation, norm=lambda width: ReferenceNorm(width, reference=reference))
+    return VirtualBatchNorm(Chain((*body.parts, Affine((inputs, *hidden)[-1], outputs))), inputs, reference)
+
+
+def maxout(inputs: int, hidden: Widths, outputs: int, *, pieces: int = 5) -> Chain:
+    """Layers of maxout units, the critic of PacGAN's rings and grids (there 200 units of 5 pieces, three times)."""
+    parts: list[Network] = []
+    for before, width in zip((inputs, *hidden), hidden, strict=False):
+        parts += [Affine(before, pieces * width, deviation=1 / math.sqrt(before)), Maxout(pieces)]
+    return Chain((*parts, Affine((inputs, *hidden)[-1], outputs)))
+
+
+def discriminating(
+    inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", kernels: int = 16, width: int = 4
+) -> Chain:
+    """A critic that sees, beside its own features, how close to them the rest of the batch is.
+
+    >>> [type(part).__name__ for part in discriminating(2, (8,), 1).parts]
+    ['Affine', 'Pointwise', 'MinibatchDiscrimination', 'Affine']
+    """
+    body, features = _body(inputs, hidden, activation), (inputs, *hidden)[-1]
+    head = (MinibatchDiscrimination(features, kernels, width), Affine(features + kernels, outputs))
+    return Chain((*body.parts, *head))
+
+
+def packed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", count: int = 2) -> Packed:
+    """A critic of `count` points at once."""
+    return Packed(perceptron(count * inputs, hidden, outputs, activation=activation), count)
+
+
+def autoencoder(
+    inputs: int, hidden: Widths, outputs: int = 1, *, activation: str = "leaky-relu", power: int = 2
+) -> Autoencoder:
+    """A critic whose score is minus a reconstruction error; the last of `hidden` is the code, the rest is mirrored.
+
+    >>> autoencoder(2, (16, 4)).inner.widths
+    (2, 16, 4, 16, 2)
+    """
+    return Autoencoder(Perceptron((inputs, *hidden, *hidden[-2::-1], inputs), activation), power)
+
+
+def exposed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Exposed:
+    """A critic that shows its last hidden layer: (score, features)."""
+    return Exposed(_body(inputs, hidden, activation), Affine((inputs, *hidden)[-1], outputs))
+
+
+def squashed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Chain:
+    """A generator of numbers in [-1, 1], such as images."""
+    return Chain((perceptron(inputs, hidden, outputs, activation=activation), Pointwise("tanh")))
+
+
+def labelled(inputs: int, hidden: Widths, outputs: int, *, classes: int, activation: str = "leaky-relu") -> Labelled:
+    """A conditional generator; `inputs` and `outputs` count the one-hot label, which it passes on, both times."""
+    return Labelled(perceptron(inputs, hidden, outputs - classes, activation=activation), classes)
+
+
+def swap(inputs: int, hidden: Widths, outputs: int, *, split_at: int, activation: str = "leaky-relu") -> Swap:
+    """Two translators between the first `split_at` coordinates, domain A, and the others, domain B."""
+    other = outputs - split_at
+    make = lambda before, after: perceptron(before, hidden, after, activation=activation)
+    return Swap(make(inputs - split_at, split_at), make(split_at, other), split_at)
+
+
+def both(inputs: int, hidden: Widths, outputs: int = 2, *, split_at: int, activation: str = "leaky-relu") -> Both:
+    """A critic of each domain; `outputs` counts those of both."""
+    make = lambda before: perceptron(before, hidden, outputs // 2, activation=activation)
+    return Both(make(split_at), make(inputs - split_at), split_at)
+
+
+def identity(inputs: int, hidden: Widths = (), outputs: int = 0, *, activation: str = "") -> Identity:
+    """No critic: the points themselves."""
+    return Identity()
+
+
+def _body(inputs: int, hidden: Widths, activation: str, norm: Callable[[int], Network] | None = None) -> Chain:
+    """Affine maps, each with its normalisation, if any, and its nonlinearity."""
+    parts: list[Network] = []
+    for before, width in zip((inputs, *hidden), hidden, strict=False):
+        deviation = ACTIVATIONS[activation].gain / math.sqrt(before)
+        parts.append(Affine(before, width, bias=norm is None, deviation=deviation))
+        parts += ([] if norm is None else [norm(width)]) + [Pointwise(activation)]
+    return Chain(tuple(parts))

@@ -1,0 +1,160 @@
+"""Networks around networks: packs, pairs of domains, labels, reconstruction errors and features beside scores."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from divergences.errors import DataError
+from gan.networks.chain import Chain, Matrices, Network, joined, shifted
+from gan.random import Stream
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A network with the parameters of the one inside; subclasses say how it is called."""
+
+    inner: Network
+
+    @property
+    def size(self) -> int:
+        """That of the network inside."""
+        return self.inner.size
+
+    @property
+    def matrices(self) -> Matrices:
+        """Those of the network inside."""
+        return self.inner.matrices
+
+    @property
+    def couples(self) -> bool:
+        """Whether the network inside couples the points of a batch."""
+        return self.inner.couples
+
+    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
+        """Those of the network inside: (S,) -> (S, size)."""
+        return self.inner.initial(seeds, stream, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Packed(Wrapped):
+    """One score for `count` points: neighbours in the batch are joined to one long point. PacGAN, Lin et al. (2018).
+
+    The network inside takes `count` * d numbers. Raises DataError for a batch that does not divide into packs.
+    """
+
+    count: int = 2
+    couples = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, d) -> (S, batch / count, outputs)."""
+        batch = x.shape[1]
+        if batch % self.count:
+            raise DataError(
+                f"The batch must be a multiple of {self.count}, the points this critic packs into one; got {batch}."
+            )
+        return self.inner(parameters, x.reshape(len(x), batch // self.count, -1))
+
+
+@dataclass(frozen=True)
+class Labelled(Wrapped):
+    """A conditional generator: (z, one-hot label) -> (inner(z, label), label), a point of the joint space."""
+
+    classes: int
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, latent + classes) -> (S, batch, d + classes)."""
+        return torch.cat((self.inner(parameters, x), x[..., -self.classes :]), dim=-1)
+
+
+@dataclass(frozen=True)
+class Autoencoder(Wrapped):
+    """The critic of EBGAN and BEGAN: score = -mean over coordinates of |x - inner(x)|^power, `inner` from d to d.
+
+    The score is minus the energy, so that real points score high. Power 2 is EBGAN's (Zhao et al. 2017), 1
+    BEGAN's (Berthelot et al. 2017).
+    """
+
+    power: int = 2
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, d) -> (S, batch, 1)."""
+        error = x - self.inner(parameters, x)
+        return -(error.abs() if self.power == 1 else error.square()).mean(-1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two networks, the parameters of the first before those of the second; subclasses say how they are called."""
+
+    first: Network
+    second: Network
+
+    @property
+    def size(self) -> int:
+        """Of both."""
+        return self.first.size + self.second.size
+
+    @property
+    def matrices(self) -> Matrices:
+        """Of both."""
+        return shifted((self.first, self.second))
+
+    @property
+    def couples(self) -> bool:
+        """Whether one of them couples the points of a batch."""
+        return self.first.couples or self.second.couples
+
+    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
+        """Each one's own, from streams of their own: (S,) -> (S, size)."""
+        return joined((self.first, self.second), seeds, stream, dtype)
+
+    def split(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """The parameters of each: (S, size) -> (S, first.size), (S, second.size)."""
+        return parameters[:, : self.first.size], parameters[:, self.first.size :]
+
+
+@dataclass(frozen=True)
+class Exposed(Pair):
+    """Features and the score made from them: (first = body, second = head), outputs (head(features), features)."""
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, inputs) -> (S, batch, outputs + features)."""
+        body, head = self.split(parameters)
+        features = self.first(body, x)
+        return torch.cat((self.second(head, features), features), dim=-1)
+
+
+@dataclass(frozen=True)
+class Swap(Pair):
+    """Two translators, first = B to A, second = A to B: (a, b) -> (first(b), second(a)).
+
+    A point is one of each domain, a in the first `split_at` columns. Applied twice to (a, b) it gives the two round
+    trips, which CycleGAN compares with (a, b) (Zhu et al. 2017).
+    """
+
+    split_at: int
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, d_a + d_b) -> the same shape."""
+        first, second = self.split(parameters)
+        a, b = x[..., : self.split_at], x[..., self.split_at :]
+        return torch.cat((self.first(first, b), self.second(second, a)), dim=-1)
+
+
+@dataclass(frozen=True)
+class Both(Pair):
+    """A critic for each of two domains: (a, b) -> (first(a), second(b)), a in the first `split_at` columns."""
+
+    split_at: int
+
+    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
+        """(S, size), (S, batch, d_a + d_b) -> (S, batch, outputs of both)."""
+        first, second = self.split(parameters)
+        a, b = x[..., : self.split_at], x[..., self.split_at :]
+        return torch.cat((self.first(first, a), self.second(second, b)), dim=-1)
+
+
+def exposed(chain: Chain) -> Exposed:
+    """A chain whose last part makes the score, with what that part reads beside it."""
+    return Exposed(Chain(chain.parts[:-1]), chain.parts[-1])

@@ -14,11 +14,21 @@ from pathlib import Path
 
 from divergences.errors import DataError, FileFormatError
 from divergences.files._arrow import from_arrow, read_parquet
-from divergences.files._numpy import read_npy, read_npz
+from divergences.files._numpy import MAX_RATIO, read_npy, read_npz
 from divergences.files._table import Table, from_matrix, show
 from divergences.files._text import read_text
 
-__all__ = ["Table", "from_arrow", "from_matrix", "read_table"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_RATIO",
+    "SUFFIXES",
+    "Table",
+    "from_arrow",
+    "from_matrix",
+    "read_bytes",
+    "read_table",
+    "show",
+]
 
 MAX_BYTES = 2 * 2**30
 SUFFIXES = (".csv", ".txt", ".tsv", ".tab", ".npy", ".npz", ".parquet", ".pq")
@@ -72,6 +82,13 @@ def read_table(
         return read_text(data, source, columns, separator)
     except MemoryError:
         raise DataError(f"{show(source)} does not fit into memory.") from None
+
+
+def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """The content of a regular file that is not empty. Raises what `read_table` raises before it looks inside."""
+    source = os.fspath(path)
+    _require_file(source)
+    return _read_bytes(source, max_bytes)
 
 
 def _require_file(source: str) -> None:

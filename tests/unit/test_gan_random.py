@@ -6,7 +6,6 @@ import torch
 from scipy import stats
 
 from divergences.errors import DataError
-from gan.data import DATASETS
 from gan.random import Stream, check_seeds, normal, uniform
 
 SEEDS = torch.tensor([0, 1, 2**62, 2**63 - 1])
@@ -68,28 +67,6 @@ def test_bad_seeds(seeds):
     """Seeds are distinct whole numbers from 0 to 2**63 - 1."""
     with pytest.raises(DataError, match="seed"):
         check_seeds(seeds)
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_samples_follow_the_density(name):
-    """Modes have their weights, means and spreads, and log_density is the density: it integrates to one."""
-    data = DATASETS[name]
-    x = data.sample(torch.tensor([0]), Stream.REAL, 0, 200_000)[0]
-    assert len(set(data.means)) == len(data.means)
-    weights, means = np.array(data.weights), np.array(data.means)
-    spread = np.sqrt((weights @ np.array(data.sigmas) ** 2) + weights @ (means - weights @ means) ** 2)
-    assert x.mean(0).numpy() == pytest.approx(weights @ means, abs=5 * spread.max() / np.sqrt(2e5))
-    assert x.std(0).numpy() == pytest.approx(spread, rel=0.01)
-    # Of modes that do not overlap the entropy is known; of one dimension the integral is.
-    if name != "mixture1d":
-        sigma, d = data.sigmas[0], data.dimension
-        entropy = np.log(len(means)) + d * (np.log(sigma) + 0.5 * np.log(2 * np.pi) + 0.5)
-        assert float(-data.log_density(x).mean()) == pytest.approx(entropy, abs=0.01)
-        nearest = data.standardised(x).argmin(-1)
-        assert stats.chisquare(torch.bincount(nearest, minlength=len(means)).numpy()).pvalue > 1e-4
-    else:
-        grid = torch.linspace(-10, 14, 20_001, dtype=torch.float64)[:, None]
-        assert float(torch.trapezoid(data.log_density(grid).exp(), grid[:, 0])) == pytest.approx(1, abs=1e-9)
 
 
 def test_many_steps_at_once():

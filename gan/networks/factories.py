@@ -39,8 +39,11 @@ def virtually_normalised(
     return VirtualBatchNorm(Chain((*body.parts, Affine((inputs, *hidden)[-1], outputs))), inputs, reference)
 
 
-def maxout(inputs: int, hidden: Widths, outputs: int, *, pieces: int = 5) -> Chain:
-    """Layers of maxout units, the critic of PacGAN's rings and grids (there 200 units of 5 pieces, three times)."""
+def maxout(inputs: int, hidden: Widths, outputs: int, *, activation: str = "maxout", pieces: int = 5) -> Chain:
+    """Layers of maxout units, the critic of PacGAN's rings and grids (there 200 units of 5 pieces, three times).
+
+    As every factory does it takes an `activation`; this one has no use for it.
+    """
     parts: list[Network] = []
     for before, width in zip((inputs, *hidden), hidden, strict=False):
         parts += [Affine(before, pieces * width, deviation=1 / math.sqrt(before)), Maxout(pieces)]

@@ -247,3 +247,13 @@ def test_maxout_takes_the_largest_of_neighbours():
     x = normal(torch.arange(1), Stream.REAL, 0, (BATCH, 12))
     largest = torch.tensor([[max(row[4 * k : 4 * k + 4]) for k in range(3)] for row in x[0].tolist()], dtype=x.dtype)
     assert torch.equal(net.parts[1](torch.zeros(1, 0), x)[0], largest)
+
+
+@pytest.mark.parametrize("make", VECTORS.values(), ids=list(VECTORS))
+def test_every_factory_takes_an_activation(make):
+    """As `Architecture` passes one; those built on rectifiers or tanh then differ, of equal size."""
+    smooth, sharp = (make(3, (4, 5), 3, activation=name) for name in ("tanh", "relu"))
+    assert smooth.size == sharp.size
+    parameters, x = start(sharp, torch.arange(2)), points(torch.arange(2), 3)
+    free = make is identity or make is VECTORS["maxout"]
+    assert torch.equal(smooth(parameters, x), sharp(parameters, x)) == free

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 
 from divergences.errors import FileFormatError
-from gan.game import Game, Player, State
+from gan.game import Game
+from gan.state import Player, State
 
-VERSION = 1
+VERSION = 2
 _HEADER = 4096  # bytes allowed to an array's own header, and to the numbers beside the tensors
 
 
 def encode(state: State) -> bytes:
-    """`state` as NPZ: `critic`, `critic.updates`, `critic.<moment>`, the same for the generator, and three numbers."""
-    numbers = {"version": np.array(VERSION), "step": np.array(state.step), "seconds": np.array(state.seconds)}
-    return packed(numbers | _arrays("critic", state.critic) | _arrays("generator", state.generator))
+    """`state` as NPZ: `critic`, `critic.updates`, `critic.<moment>`, the generator's, `memory.<name>`, and some numbers."""
+    return packed(_arrays(state))
 
 
 def packed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -44,25 +44,30 @@ def decode(path: Path, game: Game) -> State:
     step = int(arrays["step"])
     if not 0 <= step <= game.config.steps:
         raise FileFormatError(f"{path} must be at a step from 0 to {game.config.steps}; it is at {step}.")
-    for name, steps in (("critic", step * game.recipe.critic_steps), ("generator", step)):
+    for name, steps in (("critic", step * game.critic_steps), ("generator", step * game.config.generator_steps)):
         if arrays[f"{name}.updates"] != steps:
             raise FileFormatError(
                 f"{path} must hold {steps} updates of the {name} at step {step}; it holds {arrays[f'{name}.updates']}."
             )
-    players = (_player(name, arrays, game) for name in ("critic", "generator"))
-    return State(step, float(arrays["seconds"]), *players)
+    critic, generator = _player("critic", arrays, game), _player("generator", arrays, game)
+    memory = {
+        name.removeprefix("memory."): _tensor(x, game) for name, x in arrays.items() if name.startswith("memory.")
+    }
+    return State(step, float(arrays["seconds"]), critic, generator, memory, _tensor(arrays["diverged"], game))
 
 
-def _arrays(name: str, player: Player) -> dict[str, np.ndarray]:
-    moments = {f"{name}.{key}": moment.cpu().numpy() for key, moment in player.moments.items()}
-    return {name: player.parameters.cpu().numpy(), f"{name}.updates": np.array(player.updates), **moments}
+def _arrays(state: State) -> dict[str, np.ndarray]:
+    arrays = {"version": np.array(VERSION), "step": np.array(state.step), "seconds": np.array(state.seconds)}
+    arrays["diverged"] = state.diverged.cpu().numpy()
+    for name, player in (("critic", state.critic), ("generator", state.generator)):
+        arrays |= {name: player.parameters.detach().cpu().numpy(), f"{name}.updates": np.array(player.updates)}
+        arrays |= {f"{name}.{key}": moment.cpu().numpy() for key, moment in player.moments.items()}
+    return arrays | {f"memory.{name}": tensor.cpu().numpy() for name, tensor in state.memory.items()}
 
 
 def _template(game: Game) -> dict[str, np.ndarray]:
     """Arrays of the names, shapes and types that a state of this game has."""
-    start = game.start()
-    numbers = {"version": np.array(VERSION), "step": np.array(0), "seconds": np.array(0.0)}
-    return numbers | _arrays("critic", start.critic) | _arrays("generator", start.generator)
+    return _arrays(game.start())
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile, expected: dict[str, np.ndarray]) -> None:
@@ -96,11 +101,14 @@ def _array(path: Path, archive: zipfile.ZipFile, name: str, like: np.ndarray) ->
 
 
 def _player(name: str, arrays: dict[str, np.ndarray], game: Game) -> Player:
-    tensor = lambda array: torch.from_numpy(array.copy()).to(game.config.device)
     prefix = f"{name}."
     moments = {
-        key.removeprefix(prefix): tensor(array)
+        key.removeprefix(prefix): _tensor(array, game)
         for key, array in arrays.items()
         if key.startswith(prefix) and key != f"{name}.updates"
     }
-    return Player(tensor(arrays[name]), moments, int(arrays[f"{name}.updates"]))
+    return Player(_tensor(arrays[name], game), moments, int(arrays[f"{name}.updates"]))
+
+
+def _tensor(array: np.ndarray, game: Game) -> torch.Tensor:
+    return torch.from_numpy(array.copy()).to(game.config.device)

@@ -3,12 +3,15 @@
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from divergences.console import Whole, progress_bar, run, say
+
+if TYPE_CHECKING:
+    from gan.runs import Run
 
 app = App(
     name="gan",
@@ -30,18 +33,30 @@ def train(
     *,
     out: Annotated[Path, Parameter(help="The run folder; an unfinished run in it is gone on with.")],
     recipe: Annotated[str, Parameter(help="For example nonsaturating, wgan-gp, fgan-kl.")] = "nonsaturating",
-    data: Annotated[str, Parameter(help="ring8, grid25 or mixture1d.")] = "ring8",
+    data: Annotated[
+        tuple[str, ...],
+        Parameter(help="ring8, digits, ..., a file or a folder; two for cyclegan.", consume_multiple=True, negative=()),
+    ] = ("ring8",),
     seeds: Annotated[Whole, Parameter(help="How many: 0, 1, 2, ... are trained together.")] = 4,
     steps: Annotated[Whole, Parameter(help="Steps of the generator.")] = 2000,
     every: Annotated[Whole, Parameter(help="Measure and save every so many steps.")] = 200,
     batch: Annotated[Whole | None, Parameter(help="Samples per step; default the recipe's.")] = None,
     lr: Annotated[float | None, Parameter(help="Learning rate; default the recipe's.")] = None,
     penalty_weight: Annotated[float | None, Parameter(help="Of the recipe's penalty; default the recipe's.")] = None,
+    generator_lr: Annotated[float | None, Parameter(help="Of the generator, where it differs.")] = None,
+    critic_steps: Annotated[
+        Whole | None, Parameter(help="Before each of the generator's; default the recipe's.")
+    ] = None,
     hidden: Annotated[
         tuple[Whole, ...],
-        Parameter(help="Widths of the hidden layers, as 64 64.", consume_multiple=True, negative=()),
+        Parameter(help="Widths of both networks' hidden layers, as 64 64.", consume_multiple=True, negative=()),
     ] = (128, 128),
+    activation: Annotated[str, Parameter(help="leaky-relu, relu, softplus or tanh.")] = "leaky-relu",
     latent: Annotated[Whole, Parameter(help="Dimension of the generator's input.")] = 4,
+    measures: Annotated[
+        tuple[str, ...],
+        Parameter(help="What is measured, as w1 modes; default what is usual.", consume_multiple=True, negative=()),
+    ] = (),
     dtype: Annotated[str, Parameter(help="float32 or float64.")] = "float32",
     device: Annotated[str, Parameter(help="A torch device.")] = "cpu",
     threads: Annotated[
@@ -57,33 +72,66 @@ def train(
     import torch
 
     from divergences._checks import count
-    from gan import runs
+    from gan import distributed, runs
     from gan.config import Config
+    from gan.networks import Architecture
 
-    config = Config(
-        recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch, lr=lr,
-        penalty_weight=penalty_weight, hidden=hidden, latent=latent, dtype=dtype, device=device,
-    )  # fmt: skip
     if threads is not None:
         torch.set_num_threads(threads)
-    if force:
+    distributed.start()
+    architecture = Architecture(hidden, activation)
+    config = Config(
+        recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch, lr=lr,
+        generator_lr=generator_lr, penalty_weight=penalty_weight, critic_steps=critic_steps, latent=latent,
+        generator=architecture, critic=architecture, dtype=dtype, device=device,
+    )  # fmt: skip
+    if force and distributed.rank() == 0:
         runs.discard(out)
     began = runs.threads(out)
     if began not in (None, torch.get_num_threads()):
         say(f"note: {out} began with {began} threads, here are {torch.get_num_threads()}: its last bits may differ")
     with progress_bar() as progress:
-        for record in runs.run(config, out):
+        for record in runs.run(config, out, measures=measures or None):
             if progress is not None:
-                mean = sum(record["w1"]) / len(record["w1"])
-                progress(f"step {record['step']}, true W1 {mean:.3g}", record["step"] / steps)
-    last = runs.read(out).records[-1]
-    print(f"{'seed':>4}  {'true W1':>8}  {'floor':>8}  {'modes':>5}  {'high quality':>12}")
-    for k, seed in enumerate(config.seeds):
-        numbers = (
-            f"{last['w1'][k]:8.4f}  {last['floor'][k]:8.4f}  {last['modes'][k]:5d}  {last['high_quality'][k]:12.1%}"
-        )
-        print(f"{seed:4d}  {numbers}")
-    print(f"{last['step']} steps in {last['seconds']:.1f} s; gan report {out} --out report.html", file=sys.stderr)
+                progress(f"step {record['step']}, {_truth(record)}", record["step"] / steps)
+    if distributed.rank() == 0:
+        _print_last(runs.read(out))
+        print(f"gan report {out} --out report.html", file=sys.stderr)
+
+
+def _truth(record: dict[str, Any]) -> str:
+    """The true distance of a record in words, or the critic's estimate where none is measured."""
+    name = "w1" if "w1" in record else "estimate"
+    values = [value for value in record[name] if value is not None]
+    mean = sum(values) / len(values) if values else float("nan")
+    return f"{'true W1' if name == 'w1' else name} {mean:.3g}"
+
+
+def _print_last(run: "Run") -> None:
+    """The last measures, a line per replica, and what a perfect generator would get."""
+    from gan.measures import MEASURES
+
+    last = run.records[-1]
+    names = [name for name in last if name in MEASURES]
+    titles = [name.replace("_", " ") for name in names]
+    first = max(len(str(replica)) for replica in (*run.config.replicas, "perfect"))
+    print(f"{'':{first}}  " + "  ".join(f"{title:>9}" for title in titles))
+    for k, replica in enumerate(run.config.replicas):
+        note = f"  diverged at step {last['diverged'][k]}" if last["diverged"][k] else ""
+        print(f"{replica!s:{first}}  {_row([last[name][k] for name in names], titles)}{note}")
+    mean = [_mean(run.perfect[name]) for name in names]
+    print(f"{'perfect':{first}}  {_row(mean, titles)}")
+    print(f"{last['step']} steps in {last['seconds']:.1f} s", file=sys.stderr)
+
+
+def _row(values: list[float | None], titles: list[str]) -> str:
+    cells = ["-" if value is None else f"{value:.4g}" for value in values]
+    return "  ".join(f"{cell:>{max(9, len(title))}}" for cell, title in zip(cells, titles, strict=True))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 @app.command

@@ -1,18 +1,32 @@
 """What an experiment is: everything that decides its numbers, and nothing else."""
 
+import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
 
 from divergences._checks import choice, count, positive
 from divergences.errors import DataError
-from gan.data import DATASETS
+from gan.data import dataset
+from gan.networks import Architecture
 from gan.random import check_seeds
 from gan.recipes import RECIPES
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+SETTINGS = ("lr", "generator_lr", "penalty_weight")  # may be lists: every combination is trained, for every seed
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One of the trainings that run side by side: a seed, and the settings of whatever the configuration lists."""
+
+    seed: int
+    settings: Mapping[str, float]
+
+    def __str__(self) -> str:
+        return ", ".join((f"seed {self.seed}", *(f"{name} {value:g}" for name, value in self.settings.items())))
 
 
 @dataclass(frozen=True)
@@ -23,71 +37,111 @@ class Config:
     toy target learn faster with `lr=1e-3`, and WGAN-GP with `penalty_weight=1`.
 
     Attributes:
-        recipe, data: names in `RECIPES` and `DATASETS`.
+        recipe: a name in `RECIPES`. data: a name in `DATASETS` or a file or folder; two of them for two domains.
         seeds: distinct whole numbers from 0 to 2**63 - 1; one replica each.
         steps: steps of the generator; a snapshot is taken every `every` of them, at the start and at the end.
-        batch: samples per step and seed. lr: learning rate of both players.
-        penalty_weight: the weight of the recipe's penalty, for a recipe that has one.
-        hidden: widths of the hidden layers of both networks; latent: dimension of the generator's input.
+        batch: samples per step and seed. critic_steps: of the critic before each step, and generator_steps after them.
+        lr: learning rate of both players, or of the critic alone where generator_lr is given.
+        penalty_weight: the weight of the recipe's penalties, for a recipe that has some.
+        generator, critic: the architectures of the two; latent: dimension of the generator's noise.
         dtype: float32 or float64; device: a torch device.
 
-    Raises DataError, which names the field.
+    `lr`, `generator_lr` and `penalty_weight` may be lists: every combination is trained beside the others, for every
+    seed, each in its own replica. Raises DataError, which names the field.
 
     >>> Config(recipe="wgan-gp", seeds=range(3)).seeds
     (0, 1, 2)
+    >>> [str(replica) for replica in Config(seeds=(5,), lr=(1e-3, 1e-4)).replicas]
+    ['seed 5, lr 0.001', 'seed 5, lr 0.0001']
 
     """
 
     recipe: str = "nonsaturating"
-    data: str = "ring8"
+    data: str | tuple[str, ...] = "ring8"
     seeds: Iterable[int] = (0,)
     steps: int = 2000
     every: int = 200
     batch: int | None = None
-    lr: float | None = None
-    penalty_weight: float | None = None
-    hidden: tuple[int, ...] = (128, 128)
+    critic_steps: int | None = None
+    generator_steps: int = 1
+    lr: float | tuple[float, ...] | None = None
+    generator_lr: float | tuple[float, ...] | None = None
+    penalty_weight: float | tuple[float, ...] | None = None
+    generator: Architecture = field(default_factory=Architecture)
+    critic: Architecture = field(default_factory=Architecture)
     latent: int = 4
     dtype: str = "float32"
     device: str = "cpu"
 
     def __post_init__(self) -> None:
         choice(self.recipe, RECIPES, "recipe")
-        choice(self.data, DATASETS, "data")
         choice(self.dtype, DTYPES, "dtype")
-        if not isinstance(self.hidden, tuple | list) or not self.hidden:
-            raise DataError(f"hidden must list the width of at least one layer; got {self.hidden!r}.")
-        if self.penalty_weight is not None and RECIPES[self.recipe].penalty is None:
+        recipe = RECIPES[self.recipe]
+        if self.penalty_weight is not None and not recipe.penalties:
             raise DataError(f"penalty_weight must be None for {self.recipe}, which has no penalty.")
         _device(self.device)
+        names = (self.data,) if isinstance(self.data, str) else tuple(self.data)
         normalised: dict[str, Any] = {
+            "data": names[0] if len(names) == 1 else names,
             "seeds": check_seeds(self.seeds),
-            "hidden": tuple(count(width, "a width in hidden") for width in self.hidden),
             "batch": None if self.batch is None else count(self.batch, "batch"),
-            "lr": None if self.lr is None else positive(self.lr, "lr"),
-            "penalty_weight": (
-                None if self.penalty_weight is None else positive(self.penalty_weight, "penalty_weight")
-            ),
-        } | {name: count(getattr(self, name), name) for name in ("steps", "every", "latent")}
+            "critic_steps": None if self.critic_steps is None else count(self.critic_steps, "critic_steps"),
+        }
+        normalised |= {name: count(getattr(self, name), name) for name in ("steps", "every", "latent")}
+        normalised |= {"generator_steps": count(self.generator_steps, "generator_steps")}
+        normalised |= {name: _setting(getattr(self, name), name) for name in SETTINGS}
         for name, value in normalised.items():
             object.__setattr__(self, name, value)
+        targets = tuple(dataset(name) for name in names)
+        recipe.condition.check(targets)
+        for target in targets:
+            target.check_batch(self.batch or recipe.batch)
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """What is trained side by side, in the order of the leading axis: every setting with every seed."""
+        listed = {name: value for name in SETTINGS if isinstance(value := getattr(self, name), tuple)}
+        settings = [dict(zip(listed, values, strict=True)) for values in itertools.product(*listed.values())]
+        return tuple(Replica(seed, setting) for setting in settings for seed in self.seeds)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON; `Config.from_dict` is the way back."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return _plain(asdict(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Config":
         """A configuration from plain data; every field must be there, and no other."""
-        names = [field.name for field in fields(cls)]
-        if not isinstance(values, Mapping):
-            raise DataError(f"A configuration must be an object of named fields; got {type(values).__name__}.")
-        for name in values:
-            choice(name, names, "A field of the configuration")
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise DataError(f"The configuration must name every field; {', '.join(missing)} is missing.")
-        return cls(**values)
+        parts = {name: _of(Architecture, values[name], name) for name in ("generator", "critic") if name in values}
+        return _of(cls, {**values, **parts} if isinstance(values, Mapping) else values, "The configuration")
+
+
+def _of(kind: type, values: Any, what: str) -> Any:
+    names = [field.name for field in fields(kind)]
+    if not isinstance(values, Mapping):
+        raise DataError(f"{what} must be an object of named fields; got {type(values).__name__}.")
+    for name in values:
+        choice(name, names, f"A field of {what}")
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise DataError(f"{what} must name every field; {', '.join(missing)} is missing.")
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {name: _plain(value) for name, value in values.items()}
+    return list(values) if isinstance(values, tuple) else values
+
+
+def _setting(value: Any, name: str) -> float | tuple[float, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, tuple | list):
+        return positive(value, name)
+    checked = tuple(positive(v, f"a value in {name}") for v in value)
+    if not checked or len(set(checked)) < len(checked):
+        raise DataError(f"{name} must be a number or a list of different numbers; got {value!r}.")
+    return checked
 
 
 def _device(name: str) -> None:

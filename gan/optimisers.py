@@ -1,8 +1,8 @@
 """Optimisers as formulas on one tensor.
 
-They are elementwise, so one step on the stacked parameters (S, size) is exactly S independent steps, and their
-whole state is a dictionary of tensors that a checkpoint can hold. The formulas and their order of rounding
-are those of `torch.optim`, which tests compare against.
+They are elementwise, so one step on the stacked parameters (S, size) is exactly S independent steps, each at its
+own rate if need be, and their whole state is a dictionary of tensors that a checkpoint can hold. The formulas are
+those of `torch.optim`, which tests compare against.
 """
 
 import math
@@ -33,13 +33,13 @@ class Adam:
         """Moments before the first step."""
         return {"mean": parameters.new_zeros(parameters.shape), "square": parameters.new_zeros(parameters.shape)}
 
-    def step(self, parameters: Tensor, gradient: Tensor, moments: Moments, updates: int) -> None:
-        """Step number `updates` (from 1), in place on `parameters` and `moments`."""
+    def direction(self, gradient: Tensor, moments: Moments, updates: int) -> tuple[Tensor, Moments]:
+        """What step number `updates` (from 1) subtracts, for a rate of one, and the moments after it."""
         first, second = self.betas
-        moments["mean"].lerp_(gradient, 1 - first)
-        moments["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        scale = moments["square"].sqrt().div_(math.sqrt(1 - second**updates)).add_(self.epsilon)
-        parameters.addcdiv_(moments["mean"], scale, value=-self.rate / (1 - first**updates))
+        mean = moments["mean"].lerp(gradient, 1 - first)
+        square = (moments["square"] * second).addcmul_(gradient.detach(), gradient.detach(), value=1 - second)
+        scale = square.sqrt().div_(math.sqrt(1 - second**updates)).add_(self.epsilon)
+        return mean.div(scale * (1 - first**updates)), {"mean": mean, "square": square}
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,13 @@ class RMSProp:
         """Moments before the first step."""
         return {"square": parameters.new_zeros(parameters.shape)}
 
-    def step(self, parameters: Tensor, gradient: Tensor, moments: Moments, updates: int) -> None:
-        """One step, in place on `parameters` and `moments`."""
-        moments["square"].mul_(self.smoothing).addcmul_(gradient, gradient, value=1 - self.smoothing)
-        parameters.addcdiv_(gradient, moments["square"].sqrt().add_(self.epsilon), value=-self.rate)
+    def direction(self, gradient: Tensor, moments: Moments, updates: int) -> tuple[Tensor, Moments]:
+        """What a step subtracts, for a rate of one, and the moments after it."""
+        square = (moments["square"] * self.smoothing).addcmul_(
+            gradient.detach(), gradient.detach(), value=1 - self.smoothing
+        )
+        return gradient / (square.sqrt() + self.epsilon), {"square": square}
 
 
 Optimiser = Adam | RMSProp
+"""An optimiser's `direction` is differentiable in the gradient, its scale taken as a constant."""

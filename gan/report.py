@@ -8,15 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from divergences.report import Report, Section, picture, table, text
-from gan.data import DATASETS
-from gan.evaluate import RADIUS, SHARE, ceiling
+from gan.data import Data
+from gan.game import Game
+from gan.measures import MEASURES, RADIUS, SHARE, ceiling
 from gan.random import Stream
 from gan.recipes import RECIPES
 from gan.runs import Run
 
 TRUE, BELIEVED, FLOOR = "#2f6db3", "#d9641e", "#8a929b"
 REAL, FAKE = "#c9cfd6", "#d9641e"
-SHOWN = 4  # seeds whose samples are drawn
+SHOWN = 4  # replicas whose samples are drawn
+IMAGES = 8  # a side of the square of images that is drawn of each
 
 
 def distance_figure(run: Run) -> Figure:
@@ -28,131 +30,163 @@ def distance_figure(run: Run) -> Figure:
     together = measures == "W1"
     figure = Figure(figsize=(7.6, 3.8), layout="constrained")
     panels = list(np.atleast_1d(figure.subplots(1, 1 if together else 2)))
-    steps = _column(run, "step")
+    steps = run.column("step")
     left, right = panels[0], panels[-1]
-    _band(left, steps, _column(run, "w1"), TRUE, "true W₁ to the target")
-    # The mean over seeds lies between the means of the seeds' bounds, which are closer than a line is wide.
-    lower, upper = (_column(run, name).mean(1) for name in ("w1_lower", "w1_upper"))
-    width = float((upper - lower).max())
+    band(left, steps, run.column("w1"), TRUE, "true W₁ to the target")
+    # The mean over replicas lies between the means of their bounds, which are closer than a line is wide.
+    lower, upper = (_mean(run.column(name)) for name in ("w1_lower", "w1_upper"))
+    width = float(np.nanmax(upper - lower, initial=0))
     left.fill_between(steps, lower, upper, color="black", linewidth=0.6, label=f"certified bracket, width {width:.0e}")
-    left.axhline(_column(run, "floor").mean(), color=FLOOR, linestyle=":", label="floor: a perfect generator's W₁")
-    _band(right, steps, _column(run, "estimate"), BELIEVED, f"critic's estimate of {measures}")
+    left.axhline(np.mean(_floats(run.perfect["w1"])), color=FLOOR, ls=":", label="floor: a perfect generator's W₁")
+    band(right, steps, run.column("estimate"), BELIEVED, f"critic's estimate of {measures}")
     left.set_ylabel("W₁, in units of the data")
     if not together:
         right.set_ylabel(f"{measures}, in nats" if "W1" not in measures else measures)
     for axes in panels:
-        _finish(axes)
+        finish(axes)
     figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8)
     return figure
 
 
 def samples_figure(run: Run) -> Figure:
-    """Samples of several seeds on samples of the target, its modes marked."""
-    data = DATASETS[run.config.data]
-    seeds = tuple(run.config.seeds)[:SHOWN]
-    count = run.samples.shape[1]
-    real = data.sample(torch.tensor([0]), Stream.REFERENCE, 0, count)[0].numpy()
-    figure = Figure(figsize=(1.9 * len(seeds) + 0.5, 2.9), layout="constrained")
-    grid = figure.subplots(1, len(seeds), squeeze=False, sharex=True, sharey=True)
-    for axes, seed, fake in zip(grid[0], seeds, run.samples, strict=False):
-        if data.dimension == 1:
-            edges = np.linspace(real.min() - 1, real.max() + 1, 60)
-            axes.hist(real[:, 0], edges, color=REAL, label="target")
-            axes.hist(fake[:, 0], edges, color=FAKE, histtype="step", label="generator")
+    """Samples of several replicas: on samples of the target with its modes, or as pictures."""
+    game = Game(run.config)
+    shape = game.target.shape
+    replicas = run.config.replicas[:SHOWN]
+    figure = Figure(figsize=(1.9 * len(replicas) + 0.5, 2.9), layout="constrained")
+    grid = figure.subplots(1, len(replicas), squeeze=False, sharex=True, sharey=True)
+    real = game.target.sample(torch.tensor([0]), Stream.REFERENCE, 0, run.samples.shape[1])[0].numpy()
+    for axes, replica, fake in zip(grid[0], replicas, run.samples, strict=False):
+        if len(shape) == 3:
+            axes.imshow(mosaic(fake, shape), cmap="gray", vmin=-1, vmax=1)
+            axes.set_axis_off()
         else:
-            axes.scatter(*real.T[:2], s=3, c=REAL, linewidths=0, label="target", rasterized=True)
-            axes.scatter(*fake.T[:2], s=3, c=FAKE, alpha=0.5, linewidths=0, label="generator", rasterized=True)
-            axes.scatter(*np.array(data.means).T[:2], s=14, c="black", marker="+", linewidths=0.7, label="modes")
-            axes.set_aspect("equal")
-        axes.set_title(f"seed {seed}", fontsize=9)
+            _scatter(axes, game.target, real, fake)
+        axes.set_title(str(replica), fontsize=9)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8, markerscale=2)
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8, markerscale=2)
     return figure
 
 
-def modes_figure(run: Run) -> Figure:
-    """Modes covered over training, a line per seed and their mean."""
-    figure = Figure(figsize=(7.6, 2.6), layout="constrained")
-    axes = figure.subplots()
-    steps, modes = _column(run, "step"), _column(run, "modes")
-    # The band is drawn by hand: a seed more or less is a step, and steps overlap.
-    axes.plot(steps, modes, color=TRUE, alpha=0.3, linewidth=1)
-    axes.plot(steps, modes.mean(1), color=TRUE, linewidth=2, label=f"mean of {modes.shape[1]} seeds")
-    total = len(DATASETS[run.config.data].means)
-    axes.axhline(total, color=FLOOR, linestyle=":", label=f"all {total}")
-    axes.set_ylim(0, 1.05 * total)
-    axes.set_ylabel("modes covered")
-    _finish(axes)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+def mosaic(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The first images of a sample side by side, (h, w) or (h, w, 3) in [-1, 1] or, in colour, in [0, 1]."""
+    channels, height, width = shape
+    count = min(IMAGES * IMAGES, len(samples))
+    tiles = np.full((IMAGES * IMAGES, channels, height + 1, width + 1), 1.0)
+    tiles[:count, :, :-1, :-1] = samples[:count].reshape(count, channels, height, width)
+    square = tiles.reshape(IMAGES, IMAGES, channels, height + 1, width + 1).transpose(0, 3, 1, 4, 2)
+    square = square.reshape(IMAGES * (height + 1), IMAGES * (width + 1), channels)
+    return (np.clip(square, -1, 1) + 1) / 2 if channels == 3 else square[..., 0]
+
+
+def curves_figure(run: Run, names: tuple[str, ...], target: Data) -> Figure:
+    """Quantities over training, a panel each, with what a perfect generator gets."""
+    figure = Figure(figsize=(7.6, 2.3 * -(-len(names) // 2)), layout="constrained")
+    panels = np.ravel(figure.subplots(-(-len(names) // 2), 2, squeeze=False))
+    for axes, name in zip(panels, names, strict=False):
+        band(axes, run.column("step"), run.column(name), TRUE if name in MEASURES else BELIEVED, name)
+        if name in run.perfect:
+            axes.axhline(np.mean(_floats(run.perfect[name])), color=FLOOR, ls=":", label="a perfect generator")
+        if name == "modes":
+            axes.set_ylim(0, 1.05 * getattr(target, "mode_count", 1))
+        axes.set_title(name.replace("_", " "), fontsize=9)
+        finish(axes)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
     return figure
 
 
 def section(run: Run) -> Section:
-    """One run: what was trained, its last numbers seed by seed, and the three figures."""
-    config, recipe, data = run.config, RECIPES[run.config.recipe], DATASETS[run.config.data]
+    """One run: what was trained, its last numbers replica by replica, and its figures."""
+    config, recipe, target = run.config, RECIPES[run.config.recipe], Game(run.config).target
     last = run.records[-1]
     state = "complete" if run.done else f"unfinished, of {config.steps}"
-    return Section(
-        f"{config.recipe} on {config.data}",
-        [
-            text(
-                f"{len(tuple(config.seeds))} seeds, {last['step']} steps ({state}), {last['seconds']:.1f} seconds. "
-                f"Recipe: {recipe.source}. Data: {data.source}."
-            ),
-            table(*_numbers(run), caption=_RULES.format(ceiling=ceiling(data.dimension), share=SHARE, radius=RADIUS)),
-            picture(distance_figure(run), f"True W1 and the critic's estimate of {recipe.measures} over training."),
-            picture(samples_figure(run), f"Samples of up to {SHOWN} seeds on the target."),
-            picture(modes_figure(run), "Modes covered over training."),
-        ],
+    others = tuple(name for name in run.perfect if name in MEASURES and name != "w1")
+    inner = ("critic_gradient", "generator_gradient", "slope", "spectral_norm")
+    lost = [f"{r} diverged at step {s:g}" for r, s in zip(config.replicas, last["diverged"], strict=True) if s]
+    about = (
+        f"{len(config.replicas)} replicas, {last['step']} steps ({state}), {last['seconds']:.1f} seconds. "
+        f"Recipe: {recipe.source}. Data: {target.source}. {'; '.join(lost)}"
     )
+    rules = _RULES.format(ceiling=ceiling(target.dimension), share=SHARE, radius=RADIUS)
+    blocks = [
+        text(about),
+        table(*_numbers(run), caption=rules),
+        picture(samples_figure(run), f"Samples of up to {SHOWN} replicas."),
+        picture(curves_figure(run, others, target), "Measures over training; dotted, a perfect generator's."),
+        picture(
+            curves_figure(run, inner, target), "Norms of both gradients, the critic's mean slope, its spectral norms."
+        ),
+    ]
+    if "w1" in last:
+        blocks.insert(2, picture(distance_figure(run), f"True W1 and the critic's estimate of {recipe.measures}."))
+    return Section(f"{config.recipe} on {config.data}", blocks)
 
 
 def report(run: Run, name: str) -> Report:
     """The report of one run."""
-    modes = _column(run, "modes")[-1].mean()
-    w1, floor = (_column(run, key)[-1].mean() for key in ("w1", "floor"))
+    shown = next(name for name in run.perfect if name in MEASURES)
+    got, perfect = np.nanmean(run.last(shown)), np.mean(_floats(run.perfect[shown]))
     lead = (
-        f"After {run.records[-1]['step']} steps the true W1 to the target is {w1:.3g} on average, where a perfect "
-        f"generator would get {floor:.3g}; {modes:.3g} of {len(DATASETS[run.config.data].means)} modes are covered."
+        f"After {run.records[-1]['step']} steps {shown.replace('_', ' ')} is {got:.3g} on average, where a perfect "
+        f"generator would get {perfect:.3g}."
     )
     return Report(f"GAN run {Path(name).name}", [section(run)], lead=lead)
 
 
 _RULES = (
-    "W1 between 1,000 samples of the generator and of the target. Floor: the same between two samples of the target. "
-    "A mode is covered by at least {share:.0%} of the samples within {radius:g} sigma of it. High quality: the share "
-    "within {radius:g} sigma of any mode; a perfect generator gets {ceiling:.1%}."
+    "Every number is measured on samples of the generator and of the target; beside it what a perfect one gets, "
+    "by two samples of the target. A mode counts if one sample is within {radius:g} sigma of it, under the 1 % rule if "
+    "{share:.0%} of them are. High quality: the share within {radius:g} sigma of any mode, {ceiling:.1%} at best."
 )
 
 
-def _numbers(run: Run) -> tuple[list[str], list[list[float | int]]]:
-    """The last record, a row per seed."""
-    names = ["w1", "w1_lower", "w1_upper", "floor", "estimate", "modes", "high_quality"]
-    last = run.records[-1]
-    rows = [[seed, *(last[name][k] for name in names)] for k, seed in enumerate(run.config.seeds)]
-    titles = [
-        "W1",
-        "lower",
-        "upper",
-        "floor",
-        f"critic: {RECIPES[run.config.recipe].measures}",
-        "modes",
-        "high quality",
-    ]
-    return ["seed", *titles], rows
+def _numbers(run: Run) -> tuple[list[str], list[list[float | int | str]]]:
+    """The last record, a row per quantity and a column per replica."""
+    names = [name for name in run.records[-1] if name in run.perfect or name == "estimate"]
+    rows: list[list[float | int | str]] = []
+    for name in names:
+        values = run.last(name)[:SHOWN].tolist()
+        perfect = f"{np.mean(_floats(run.perfect[name])):.4g}" if name in run.perfect else ""
+        title = f"critic: {RECIPES[run.config.recipe].measures}" if name == "estimate" else name.replace("_", " ")
+        rows.append([title, *values, perfect])
+    return ["", *(str(replica) for replica in run.config.replicas[:SHOWN]), "perfect"], rows
 
 
-def _column(run: Run, name: str) -> np.ndarray:
-    """One quantity over training: (snapshots,) or (snapshots, S)."""
-    return np.array([record[name] for record in run.records], dtype=float)
+def _scatter(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> None:
+    if target.dimension == 1:
+        edges = np.linspace(real.min() - 1, real.max() + 1, 60)
+        axes.hist(real[:, 0], edges, color=REAL, label="target")
+        axes.hist(fake[:, 0], edges, color=FAKE, histtype="step", label="generator")
+        return
+    axes.scatter(*real.T[:2], s=3, c=REAL, linewidths=0, label="target", rasterized=True)
+    axes.scatter(*fake.T[:2], s=3, c=FAKE, alpha=0.5, linewidths=0, label="generator", rasterized=True)
+    means = getattr(target, "means", ())
+    if len(means):
+        axes.scatter(*np.array(means).T[:2], s=14, c="black", marker="+", linewidths=0.7, label="modes")
+    axes.set_aspect("equal")
 
 
-def _band(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
-    """The mean over seeds, and from the least to the greatest seed."""
-    axes.fill_between(steps, values.min(1), values.max(1), color=colour, alpha=0.18, linewidth=0)
-    axes.plot(steps, values.mean(1), color=colour, label=f"{label} (mean, range of seeds)", linewidth=1.6)
+def band(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
+    """The mean over replicas, and from the least to the greatest; diverged ones are left out."""
+    kept = ~np.isnan(values).all(axis=1)
+    steps, values = steps[kept], values[kept]
+    axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), color=colour, alpha=0.18, linewidth=0)
+    axes.plot(steps, np.nanmean(values, 1), color=colour, label=f"{label} (mean, range of seeds)", linewidth=1.6)
 
 
-def _finish(axes: Axes) -> None:
-    axes.set_xlabel("steps of the generator")
+def finish(axes: Axes) -> None:
+    """Label the steps, and leave out the frame's upper and right side."""
+    axes.set_xlabel("steps of the generator", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """The mean over replicas that have a number; NaN where none has."""
+    counted = np.maximum((~np.isnan(values)).sum(1), 1)
+    return np.where(np.isnan(values).all(1), np.nan, np.nansum(values, axis=1) / counted)
+
+
+def _floats(values: list[float | None]) -> list[float]:
+    return [value for value in values if value is not None] or [np.nan]

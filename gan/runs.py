@@ -1,6 +1,7 @@
 """Run folders: what a run was, what it measured, and where it goes on after a kill.
 
-    config.json       the format's version and the configuration
+    config.json       the format's version, the configuration, what is measured, and the data's fingerprint
+    reference.json    what a perfect generator would get, measure by measure
     environment.json  versions and threads, for whoever wants to repeat the bits
     metrics.jsonl     one line per snapshot
     samples.npz       samples of the last snapshot
@@ -14,13 +15,14 @@ types that the configuration implies.
 
 import fcntl
 import json
+import math
 import os
 import platform
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,54 +31,81 @@ import torch
 
 from divergences.errors import DataError, FileFormatError
 from divergences.saving import write_atomically
+from gan import distributed
 from gan.checkpoint import decode, encode, packed
 from gan.config import Config
-from gan.data import DATASETS
-from gan.evaluate import Evaluation, Reference
-from gan.game import Game, State
-from gan.train import Snapshot, train
+from gan.game import Game
+from gan.measures import SAMPLES, Reference
+from gan.snapshot import BELIEVED, Snapshot
+from gan.state import State
+from gan.train import train
 
-VERSION = 1
-EVALUATED = 1000  # samples per seed behind each measured distance
-BELIEVED = ("critic_loss", "generator_loss", "estimate")
-TRUE = tuple(field.name for field in fields(Evaluation))
-PER_SEED = (*BELIEVED, *TRUE)
+VERSION = 2
 
 Record = dict[str, Any]  # one line of metrics.jsonl
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run folder holds: the configuration, a record per snapshot, and the last samples (S, n, d)."""
+    """What a run folder holds.
+
+    Attributes:
+        config: the configuration. records: one per snapshot; every list in one has an entry per replica, None where a
+            replica has diverged or a measure cannot be taken.
+        samples: of the last snapshot, (S, n, d).
+        perfect: what a perfect generator would get, a list over replicas by measure.
+        done: whether the run is complete.
+
+    """
 
     config: Config
     records: list[Record]
     samples: np.ndarray
+    perfect: dict[str, list[float | None]]
     done: bool
 
+    def column(self, name: str) -> np.ndarray:
+        """One quantity over training, (snapshots,) or (snapshots, S); NaN for None."""
+        return np.array([record[name] for record in self.records], dtype=float)
 
-def run(config: Config, folder: Path) -> Iterator[Record]:
+    def last(self, name: str) -> np.ndarray:
+        """One quantity at the last snapshot, (S,)."""
+        return self.column(name)[-1]
+
+
+def run(config: Config, folder: Path, *, measures: Sequence[str] | None = None, n: int = SAMPLES) -> Iterator[Record]:
     """Train in `folder`, or go on with the unfinished run that it holds; yield each new record once it is on disk.
+
+    `measures` are names in `MEASURES`, by default the usual ones of the target, each on `n` samples per replica. Of
+    several processes that `torchrun` started, the first one writes.
 
     Raises DataError when the folder holds another experiment or another process trains in it, FileFormatError when
     a file in it is damaged, ConvergenceError from training.
     """
+    game = Game(config)
+    if distributed.rank() > 0:
+        distributed.wait()
+        for _ in train(config, _checkpoint(folder, game)):
+            pass
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         for left_by_a_kill in folder.glob(".writing-*"):
             left_by_a_kill.unlink()
-        _claim(folder, config)
+        reference = Reference.of(game.target, game.seeds, n, measures)
+        _claim(folder, game, [measure.name for measure in reference.measures], n)
+        distributed.wait()
         if (folder / "done.json").exists():
             return
-        game = Game(config)
         state = _checkpoint(folder, game)
         records = [] if state is None else [r for r in _records(folder, config) if r["step"] <= state.step]
         # Lines after the checkpoint, and a line torn by a kill, are measured again.
         _replace(folder / "metrics.jsonl", b"".join(map(_line, records)))
-        reference = Reference.of(game, EVALUATED)
+        _replace_json(folder / "reference.json", reference.perfect)
         for snapshot in train(config, state):
-            record = _record(snapshot, reference.evaluate(snapshot))
-            _save(folder, snapshot, record)
+            samples = snapshot.sample(n)
+            record = _record(snapshot, reference.evaluate(samples))
+            _save(folder, snapshot, record, samples)
             yield record
         _replace_json(folder / "done.json", {"step": config.steps})
 
@@ -93,10 +122,11 @@ def read(folder: Path) -> Run:
             samples = arrays["samples"]
     except (ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"{path} must hold an array named samples; {error}.") from None
-    seeds, dimension = len(tuple(config.seeds)), DATASETS[config.data].dimension
-    if samples.ndim != 3 or samples.shape[::2] != (seeds, dimension) or not np.isfinite(samples).all():
-        raise FileFormatError(f"{path} must hold finite samples of {seeds} seeds in {dimension} dimensions.")
-    return Run(config, records, samples, (folder / "done.json").exists())
+    replicas, dimension = len(config.replicas), Game(config).target.dimension
+    if samples.ndim != 3 or samples.shape[::2] != (replicas, dimension):
+        raise FileFormatError(f"{path} must hold samples of {replicas} replicas in {dimension} dimensions.")
+    perfect = _parsed((folder / "reference.json").read_bytes(), str(folder / "reference.json"), replicas, ())
+    return Run(config, records, samples, perfect, (folder / "done.json").exists())
 
 
 def restore(folder: Path) -> tuple[Game, State]:
@@ -124,21 +154,25 @@ def discard(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _save(folder: Path, snapshot: Snapshot, record: Record) -> None:
+def _save(folder: Path, snapshot: Snapshot, record: Record, samples: torch.Tensor) -> None:
     """Metrics before the checkpoint: after a kill between them the extra line is dropped and measured again."""
     with open(folder / "metrics.jsonl", "ab") as file:
         file.write(_line(record))
         file.flush()
         os.fsync(file.fileno())
-    _replace(folder / "samples.npz", packed({"samples": snapshot.sample(EVALUATED).cpu().numpy()}))
+    _replace(folder / "samples.npz", packed({"samples": samples.cpu().numpy()}))
     _replace(folder / "checkpoint.npz", encode(snapshot.state))
 
 
-def _record(snapshot: Snapshot, evaluations: list[Evaluation]) -> Record:
-    """A snapshot as plain data: one list entry per seed, in the order of the configuration."""
-    believed = {name: getattr(snapshot, name).tolist() for name in BELIEVED}
-    true = {name: [getattr(e, name) for e in evaluations] for name in TRUE}
-    return {"step": snapshot.step, "seconds": round(snapshot.seconds, 3), **believed, **true}
+def _record(snapshot: Snapshot, measured: dict[str, list[float | None]]) -> Record:
+    """A snapshot as plain data: one list entry per replica, None for what is not finite."""
+    believed = {name: [_number(v) for v in getattr(snapshot, name).tolist()] for name in BELIEVED}
+    moment = {"step": snapshot.step, "seconds": round(snapshot.seconds, 3), "diverged": snapshot.diverged.tolist()}
+    return {**moment, **believed, **measured}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _line(record: Record) -> bytes:
@@ -151,28 +185,35 @@ def _records(folder: Path, config: Config) -> list[Record]:
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")[:-1]
-    return [_parsed(line, f"{path}, line {number}", len(tuple(config.seeds))) for number, line in enumerate(lines, 1)]
+    names = ("step", "seconds")
+    return [_parsed(line, f"{path}, line {k}", len(config.replicas), names) for k, line in enumerate(lines, 1)]
 
 
-def _parsed(line: bytes, where: str, seeds: int) -> Record:
-    """A record with its step, its seconds and a number per seed of everything else."""
+def _parsed(line: bytes, where: str, replicas: int, numbers: Sequence[str]) -> Record:
+    """A record: the `numbers` named, and of everything else one number, or None, per replica."""
     try:
         record = json.loads(line)
-        shape = {name: np.shape(np.asarray(record[name], dtype=float)) for name in ("step", "seconds", *PER_SEED)}
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise FileFormatError(f"{where}, must be the record of a snapshot; {error!r}.") from None
-    wrong = [name for name, got in shape.items() if got != ((seeds,) if name in PER_SEED else ())]
+        shape = {name: np.shape(np.asarray(value, dtype=float)) for name, value in record.items()}
+        missing = [name for name in numbers if name not in shape]
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise FileFormatError(f"{where}, must be an object of numbers; {error!r}.") from None
+    if missing:
+        raise FileFormatError(f"{where}, must be the record of a snapshot; it has no {missing[0]!r}.")
+    wrong = [name for name, got in shape.items() if got != (() if name in numbers else (replicas,))]
     if wrong:
-        raise FileFormatError(f"{where}, must hold one number per seed ({seeds}) in {wrong[0]!r}.")
+        raise FileFormatError(f"{where}, must hold one number per replica ({replicas}) in {wrong[0]!r}.")
     return record
 
 
-def _claim(folder: Path, config: Config) -> None:
+def _claim(folder: Path, game: Game, measures: list[str], n: int) -> None:
     """Make the folder this experiment's, or check that it already is."""
     path = folder / "config.json"
+    prints = [target.fingerprint for target in game.space.targets]
+    ours = {**game.config.as_dict(), "measures": measures, "n": n, "content of data": prints}
     if path.exists():
-        held = _configuration(folder)
-        ours, theirs = config.as_dict(), held.as_dict()
+        _configuration(folder)
+        held = json.loads(path.read_bytes())
+        theirs = {**held["config"], **{name: held.get(name) for name in ("measures", "n", "content of data")}}
         differing = [name for name in ours if ours[name] != theirs[name]]
         if differing:
             name = differing[0]
@@ -192,7 +233,8 @@ def _claim(folder: Path, config: Config) -> None:
         "threads": torch.get_num_threads(),
     }
     _replace_json(folder / "environment.json", environment)
-    _replace_json(path, {"version": VERSION, "config": config.as_dict()})
+    extra = {name: ours[name] for name in ("measures", "n", "content of data")}
+    _replace_json(path, {"version": VERSION, "config": game.config.as_dict(), **extra})
 
 
 def _configuration(folder: Path) -> Config:

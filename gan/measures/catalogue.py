@@ -77,7 +77,10 @@ _ALL = (
         "sinkhorn_divergence", transport.sinkhorn, "lower", _SQUARED, "Genevay, Peyre & Cuturi (2018)", usual=_never
     ),
     Measure("kl", information.kl, "lower", "nats", "Wang, Kulkarni & Verdu (2009), corrected", needs=_known),
-    Measure("reverse_kl", information.reverse_kl, "lower", "nats", "Kozachenko & Leonenko (1987)", needs=_known, usual=_moded),
+    Measure(
+        "reverse_kl", information.reverse_kl, "lower", "nats", "Kozachenko & Leonenko (1987)",
+        needs=_known, usual=_moded,
+    ),
     Measure("js", information.js, "lower", "nats", "Lin (1991)", needs=_known),
     Measure("modes", modes.modes, "higher", "modes", "VEEGAN, Srivastava et al. (2017)", needs=_moded, blind=_SHIFT),
     Measure(

@@ -29,7 +29,9 @@ def coverage(pair: Pair) -> float:
 
 
 def one_nearest_neighbour(pair: Pair) -> float:
-    """How often a point's nearest other point, of both samples, is of its own kind; a tie counts as half.
+    """How often a point's nearest other point, of both samples, is of its own kind: the mean of both kinds' shares.
+
+    A tie counts as half.
 
     1/2 if the laws agree, 1 if they are far apart, less than 1/2 if the generator repeats the very sample.
     """

@@ -1,0 +1,280 @@
+"""Measures of generators against brute force, closed forms and known laws; and what they refuse."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate
+from scipy.stats import norm
+
+from divergences.errors import DataError
+from gan.data import DATASETS, Rows
+from gan.data.rows import split
+from gan.measures import MEASURES, Pair, Reference, Sample, ceiling
+from gan.random import Stream
+
+RING = DATASETS["ring8"]
+POINTS = torch.tensor(RING.means, dtype=torch.float64)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def pair_of(real, fake, data=RING) -> Pair:
+    return Pair(*(Sample(np.asarray(x, dtype=np.float64), data) for x in (real, fake)))
+
+
+def value(name: str, pair: Pair) -> float:
+    return MEASURES[name](pair)[name]
+
+
+def brute(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Precision, recall, density, coverage and 1-NN accuracy by their definitions, point by point."""
+    gap = lambda a, b: math.dist(a, b)
+    radius = lambda s, i, k: sorted(gap(s[i], s[j]) for j in range(len(s)) if j != i)[k - 1]
+    inside = lambda s, t, k: [[gap(s[i], t[j]) <= radius(s, i, k) for i in range(len(s))] for j in range(len(t))]
+    wins = [0.0, 0.0]
+    both = [*((p, 0) for p in x), *((p, 1) for p in y)]
+    for i, (p, label) in enumerate(both):
+        others = [(gap(p, q), kind) for j, (q, kind) in enumerate(both) if j != i]
+        nearest = min(d for d, _ in others)
+        kinds = {kind for d, kind in others if d == nearest}
+        wins[label] += 0.5 if len(kinds) == 2 else float(label in kinds)
+    in_real = inside(x, y, 5)
+    return {
+        "precision": float(np.mean([any(row) for row in inside(x, y, 3)])),
+        "recall": float(np.mean([any(row) for row in inside(y, x, 3)])),
+        "density": float(np.mean([sum(row) for row in in_real]) / 5),
+        "coverage": float(np.mean(np.array(in_real).any(axis=0))),
+        "one_nearest_neighbour": (wins[0] / len(x) + wins[1] / len(y)) / 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "d", "gap"), [(40, 40, 2, 0.3), (30, 50, 1, 0.0), (25, 25, 30, 0.1), (6, 9, 2, 1.0)]
+)
+def test_neighbours_by_brute_force(n, m, d, gap):
+    """Five measures equal their definitions, also with ties, duplicates and unequal numbers."""
+    rng = np.random.default_rng(d)
+    for round_to in (8, 0):
+        x, y = (rng.normal(shift, 1, (count, d)).round(round_to) for count, shift in ((n, 0), (m, gap)))
+        y[:2] = x[:2]
+        for name, wanted in brute(x, y).items():
+            assert value(name, pair_of(x, y)) == pytest.approx(wanted, abs=1e-12), name
+
+
+def test_brute_force_bites():
+    """Balls of another k, balls of the other sample and a point as its own neighbour are each noticed."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 2)), rng.normal(1.2, 1, (40, 2))
+    wanted, pair = brute(x, y), pair_of(x, y)
+    wrong = pair_of(x, y)
+    for ours, theirs in ((wrong.real, pair.real), (wrong.fake, pair.fake)):
+        ours.__dict__["nearest"] = np.column_stack([np.zeros(40), theirs.nearest[:, :4]])
+    for name in wanted:
+        assert abs(value(name, wrong) - wanted[name]) > 0.01, name
+    turned = pair_of(y, x)
+    assert all(abs(value(name, turned) - wanted[name]) > 1e-3 for name in ("precision", "density", "coverage"))
+
+
+def test_neighbours_in_blocks(monkeypatch):
+    """The same numbers when distances are taken a few rows at a time."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
+    names = list(brute(x[:6], y[:6]))
+    whole = [value(name, pair_of(x, y)) for name in names]
+    monkeypatch.setattr("divergences.samples.pairwise.BLOCK", 350)
+    assert [value(name, pair_of(x, y)) for name in names] == whole
+
+
+@pytest.mark.slow
+def test_published_self_check():
+    """Two samples of N(0, I) in 1,000 dimensions, n = 10,000, k = 5: the numbers published with prdc."""
+    rng = np.random.default_rng(0)
+    meet = (pair := pair_of(rng.normal(size=(10_000, 1000)), rng.normal(size=(10_000, 1000)))).encounters
+    found = [(meet.real_balls[5] > 0).mean(), (meet.fake_balls[5] > 0).mean(), value("density", pair)]
+    assert [*found, value("coverage", pair)] == pytest.approx([0.4772, 0.4705, 1.0555, 0.9735], abs=0.03)
+
+
+def test_mode_rules():
+    """One sample of high quality covers a mode, 1 % by the stricter rule; 3 sigma is the edge; strays do not count."""
+    first, second = POINTS[:2]
+    for few, stricter in ((9, 1), (10, 2)):
+        fake = torch.cat((first.expand(1000 - few, 2), second.expand(few, 2)))
+        assert (value("modes", pair_of(fake, fake)), value("modes_1pct", pair_of(fake, fake))) == (2, stricter)
+        share = few / 1000
+        entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
+        assert value("mode_reverse_kl", pair_of(fake, fake)) == pytest.approx(math.log(8) - entropy, rel=1e-12)
+    for sigmas, quality in ((2.99, 1.0), (3.01, 0.0)):
+        fake = (first + torch.tensor([0.1 * sigmas, 0.0])).expand(100, 2)
+        pair = pair_of(fake, fake)
+        assert value("high_quality", pair) == quality == value("modes", pair)
+    with pytest.raises(DataError, match="none"):
+        value("mode_reverse_kl", pair)
+
+
+def test_mode_histogram_knows_the_weights_and_its_floor():
+    """Unequal modes hit by their weights are at 0; a perfect sampler is at (K - 1) / 2n on average."""
+    mixture = DATASETS["mixture1d"]
+    fake = np.repeat([[-1.0], [2.0]], (33, 67), axis=0)
+    assert value("mode_reverse_kl", pair_of(fake, fake, mixture)) == pytest.approx(0, abs=1e-12)
+    x = RING.sample(torch.arange(200), Stream.SAMPLE, 0, 500).numpy()
+    floors = np.array([value("mode_reverse_kl", pair_of(one, one)) for one in x])
+    assert abs(floors.mean() - 7 / 1000) < 5 * floors.std() / math.sqrt(200)
+    assert abs(np.mean([value("high_quality", pair_of(one, one)) for one in x]) - ceiling(2)) < 0.002
+
+
+def wide(sigma: float) -> dict[str, float]:
+    """KL, reverse KL and JS of mixture1d from N(0.5, sigma^2), by quadrature."""
+    p = lambda x: 0.33 * norm.pdf(x, -1, 0.255) + 0.67 * norm.pdf(x, 2, 1.415)
+    q = lambda x: norm.pdf(x, 0.5, sigma)
+    inside = lambda f: integrate.quad(f, -6, 9, points=[-2, -1, 0], limit=400)[0]
+    mean = lambda x: (p(x) + q(x)) / 2
+    half = lambda a: inside(lambda x: a(x) * math.log(a(x) / mean(x)) / 2)
+    return {
+        "kl": inside(lambda x: p(x) * math.log(p(x) / q(x))),
+        "reverse_kl": inside(lambda x: q(x) * math.log(q(x) / p(x))),
+        "js": half(p) + half(q),
+    }
+
+
+@pytest.mark.parametrize("sigma", [1.2, 1.8])
+def test_divergences_of_known_laws(sigma):
+    """The mean over twenty samples of 1,000 is within 0.03 nats and 8 % of quadrature; the factor half counts."""
+    mixture = DATASETS["mixture1d"]
+    rng = np.random.default_rng(3)
+    real = mixture.sample(torch.arange(20), Stream.REFERENCE, 0, 1000).numpy()
+    pairs = [pair_of(x, rng.normal(0.5, sigma, (1000, 1)), mixture) for x in real]
+    for name, truth in wide(sigma).items():
+        found = np.mean([value(name, pair) for pair in pairs])
+        assert abs(found - truth) < 0.03 + 0.08 * truth, name
+        assert abs(found - 2 * truth) > 0.03 + 0.08 * 2 * truth, name
+
+
+def test_far_samples_count_in_the_reverse_kl():
+    """A tenth of the samples at distance 10 from every mode adds a tenth of -log p there, which no sample shows."""
+    x, y = (RING.sample(torch.arange(1), s, 0, 1000)[0].numpy() for s in (Stream.REFERENCE, Stream.SAMPLE))
+    rng = np.random.default_rng(0)
+    y[:100] = np.array([12.0, 0.0]) + 0.1 * rng.normal(size=(100, 2))
+    # Strays: log q = log 0.1 - log(2 pi 0.01) - 1 on average, log p = -|y - (2, 0)|^2 / 0.02 - log(8 * 2 pi 0.01).
+    far = math.log(0.1) - 1 + math.log(8) + (100 + 2 * 0.01) / 0.02
+    wanted = 0.1 * far + 0.9 * math.log(0.9)
+    assert value("reverse_kl", pair_of(x, y)) == pytest.approx(wanted, rel=0.02)
+
+
+def test_atoms_have_no_density():
+    """A generator of few points is infinitely far in KL both ways and log 2 in JS; a partly atomic one by the rule."""
+    x, y = (RING.sample(torch.arange(1), s, 0, 600)[0].numpy() for s in (Stream.REFERENCE, Stream.SAMPLE))
+    atoms = np.repeat(y[:50], 12, axis=0)
+    assert [value(name, pair_of(x, atoms)) for name in ("kl", "reverse_kl", "js")] == [math.inf, math.inf, math.log(2)]
+    partly = np.concatenate([y[:300], np.repeat(y[:1] + 0.01, 300, axis=0)])
+    assert value("kl", pair_of(x, partly)) == pytest.approx(value("kl", pair_of(x, y[:300])) + math.log(2), abs=1e-12)
+    assert value("reverse_kl", pair_of(x, partly)) == math.inf
+    with pytest.raises(DataError, match="50% of the generator's are copies"):
+        value("js", pair_of(x, partly))
+    pairwise = np.repeat(y[:300], 2, axis=0)  # as float32 may do
+    assert math.isfinite(value("reverse_kl", pair_of(x, pairwise)))
+
+
+def test_moved_points():
+    """All points moved by (3, 4): every transport distance is 5, the Frechet distance 25, and the divergence 25."""
+    x = RING.sample(torch.arange(1), Stream.REFERENCE, 0, 200)[0].numpy()
+    pair = pair_of(x, x + np.array([3.0, 4.0]))
+    for name, wanted in (("w1", 5), ("w2", 5), ("frechet", 25), ("sinkhorn_divergence", 25)):
+        assert value(name, pair) == pytest.approx(wanted, rel=1e-4), name
+    # Projections have the length 5 |cos|, of mean 2 / pi; of 200 directions, within 5 standard errors.
+    assert abs(value("sliced_w1", pair) - 10 / math.pi) < 5 * 5 * math.sqrt(0.5 - 4 / math.pi**2) / math.sqrt(200)
+    for name in ("w1", "w2"):
+        found = MEASURES[name](pair)
+        assert found[f"{name}_lower"] <= found[name] <= found[f"{name}_upper"]
+        assert found[f"{name}_upper"] - found[f"{name}_lower"] < 1e-8
+
+
+def test_one_scale_for_a_whole_run():
+    """The kernel and the blur come from the target: the generator cannot move them."""
+    x = RING.sample(torch.arange(1), Stream.REFERENCE, 0, 100)[0].numpy()
+    scale = np.median([math.dist(x[i], x[j]) for i in range(100) for j in range(i)])
+    k = lambda a, b: np.mean([[math.exp(-(math.dist(p, q) ** 2) / 2 / scale**2) for q in b] for p in a])
+    for factor in (1, 50):
+        y = factor * np.random.default_rng(0).normal(size=(100, 2))
+        within = sum((100 * k(z, z) - 1) / 99 for z in (x, y))
+        assert value("mmd", pair_of(x, y)) == pytest.approx(within - 2 * k(x, y), abs=1e-9)
+
+
+def test_memorisation():
+    """Copies of training rows get 1, new rows about a half, far points 0; a tie counts as half."""
+    rng = np.random.default_rng(0)
+    rows = Rows.of(rng.normal(size=(4000, 2)), source="example")
+    reference = Reference.of(rows, torch.arange(2), 300, ("memorisation",))
+    training = rows.load()[0][split(rows.size)[None]]
+    copies, far = training[:300], np.full((300, 2), 100.0)
+    new = rng.normal(size=(300, 2))
+    for y, wanted, margin in ((copies, 1, 0), (far, 0, 0), (new, 0.5, 0.1)):
+        assert reference.evaluate(np.stack([y, y]))["memorisation"] == pytest.approx([wanted] * 2, abs=margin)
+    assert reference.perfect["memorisation"] == pytest.approx([0.5] * 2, abs=0.1)
+    held = reference.real[0]
+    assert value("memorisation", Pair(held, held)) == 0.5
+    assert reference.real[0].points.shape == (300, 2)
+
+
+def test_finite_sets_are_measured_on_distinct_rows():
+    """Digits hold out 179 rows: the reference has no more, of which none repeats, and takes as many samples."""
+    digits = DATASETS["digits"]
+    reference = Reference.of(digits, torch.arange(1), 1000, ("w1", "frechet_features", "class_balance"))
+    assert reference.samples.shape == (1, 179, 64)
+    assert len(np.unique(reference.samples[0], axis=0)) == 179
+    more = digits.sample(torch.arange(1), Stream.SAMPLE, 0, 1000)
+    found = reference.evaluate(more)
+    assert found == reference.evaluate(more[:, :179])
+    threes = torch.tensor(digits.load()[0][digits.load()[1] == 3][:179])[None]  # pyright: ignore[reportAttributeAccessIssue]
+    of_threes, of_all = (reference.judge(x)[0].values for x in (torch.cat((threes, threes), dim=1), more))
+    assert of_threes["class_balance"] > 0.8 > 0.2 > of_all["class_balance"]
+    assert of_threes["frechet_features"] > 3 * of_all["frechet_features"]
+    perfect = reference.perfect["frechet_features"][0]
+    assert perfect is not None
+    assert of_all["frechet_features"] < 3 * perfect
+
+
+def test_reference_refuses():
+    """Unknown and unfitting measures, shapes and counts; each error says what would do."""
+    seeds = torch.arange(2)
+    with pytest.raises(DataError, match="Did you mean 'recall'"):
+        Reference.of(RING, seeds, 50, ("recal",))
+    with pytest.raises(DataError, match="'memorisation' does not apply to this target; these do: w1"):
+        Reference.of(RING, seeds, 50, ("w1", "memorisation"))
+    for n in (1, 0, True, 2.5):
+        with pytest.raises(DataError, match="n must be"):
+            Reference.of(RING, seeds, n)  # pyright: ignore[reportArgumentType]
+    reference = Reference.of(RING, seeds, 50, "w1")
+    for shape in ((2, 49, 2), (1, 50, 2), (2, 50, 3), (50, 2), (2, 50)):
+        with pytest.raises(DataError, match="samples must be 2 x 50 x 2"):
+            reference.evaluate(np.zeros(shape))
+
+
+def test_kinds_of_samples():
+    """NumPy, torch, float32, integers, and a tensor that wants a gradient are one to a reference."""
+    reference = Reference.of(RING, torch.arange(1), 20, ("w1", "modes"))
+    whole = np.arange(40).reshape(1, 20, 2) % 5
+    wanted = reference.evaluate(whole.astype(float))
+    tensor = torch.tensor(whole, dtype=torch.float32).requires_grad_()
+    for kind in (whole, whole.astype(np.float32), np.asfortranarray(whole), tensor):
+        assert reference.evaluate(kind) == wanted
+
+
+def test_few_points_cost_only_the_measures_that_need_more():
+    """With three points neighbours cannot be counted, and W1 can; the reason is kept."""
+    reference = Reference.of(RING, torch.arange(1), 3)
+    judged = reference.judge(torch.zeros(1, 3, 2))[0]
+    assert judged.values["w1"] > 1
+    assert "more than 5 points; got 3" in judged.reasons["precision"]
+    assert reference.perfect["precision"] == [None]
+
+
+def test_a_measure_is_told_by_name():
+    """Names are keys, and every measure says what it is."""
+    for name, measure in MEASURES.items():
+        assert measure.name == name
+        assert measure.function.__doc__
+        assert measure.source
+        assert measure.unit
+        assert measure.better in ("lower", "higher", "half", "one")
+    assert replace(MEASURES["w1"], better="higher").badness(2.0) == -2.0

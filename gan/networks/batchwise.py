@@ -71,15 +71,13 @@ class ReferenceNorm(BatchNorm):
         """(S, size), (S, reference + batch, channels * sites) -> the same shape."""
         x = x.reshape(*x.shape[:2], self.channels, self.sites)
         first, rest = x[:, : self.reference], x[:, self.reference :]
-        spread, centre = torch.var_mean(first, dim=(1, 3), keepdim=True, correction=0)
-        share = 1 / (self.reference + 1)
-        variance, offset = torch.var_mean(rest - centre, dim=3, keepdim=True, correction=0)
+        centre = first.mean((1, 3), keepdim=True)
+        first, rest = first - centre, rest - centre
+        spread, offset = first.square().mean((1, 3), keepdim=True), rest.mean(3, keepdim=True)
+        within, share = (rest - offset).square().mean(3, keepdim=True), 1 / (self.reference + 1)
         # Var of the union from within and between: no difference of squares, so it cannot come out negative.
-        union = (1 - share) * spread + share * (variance + (1 - share) * offset.square())
-        y = torch.cat((
-            (first - centre) * (spread + EPSILON).rsqrt(),
-            (rest - centre - share * offset) * (union + EPSILON).rsqrt(),
-        ), dim=1)  # fmt: skip
+        union = (1 - share) * spread + share * (within + (1 - share) * offset.square())
+        y = torch.cat((first * (spread + EPSILON).rsqrt(), (rest - share * offset) * (union + EPSILON).rsqrt()), dim=1)
         scale, shift = (half[:, None, :, None] for half in parameters.split(self.channels, dim=1))
         return torch.addcmul(shift, scale, y).flatten(2)
 
@@ -161,7 +159,10 @@ class MinibatchDiscrimination:
         """(S, size), (S, batch, inputs) -> (S, batch, inputs + kernels)."""
         rows = torch.bmm(x, parameters.view(len(x), self.inputs, -1))
         m = rows.unflatten(2, (self.kernels, self.width)).movedim(1, 3).contiguous()  # (S, kernels, width, b)
-        distances = (m[..., :, None] - m[..., None, :]).abs().sum(2)
+        # One column of M at a time is faster than all at once, whose temporaries leave the cache.
+        distances = sum(
+            ((column[..., :, None] - column[..., None, :]).abs() for column in m.unbind(2)), m.new_zeros(())
+        )
         return torch.cat((x, distances.neg().exp().sum(3).transpose(1, 2)), dim=2)
 
 

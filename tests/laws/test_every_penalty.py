@@ -96,9 +96,8 @@ def test_the_two_one_sided_penalties():
     for charge, expected in ((excess, [0, 0, 2]), (one_sided, [0, 0, 4])):
         penalty = GradientPenalty(1.0, between, charge)
         critics = [autograd_slope(lambda x, s=s: s * (0.6 * x[..., 0] - 0.8 * x[..., 1])) for s in (0.5, 1.0, 3.0)]
-        assert [float(penalty(critic, real, fake, u)[0].detach()) for critic in critics] == pytest.approx(
-            expected, abs=1e-12
-        )
+        paid = [float(penalty(critic, real, fake, u)[0].detach()) for critic in critics]
+        assert paid == pytest.approx(expected, abs=1e-12)
 
 
 @EVERY

@@ -12,11 +12,11 @@ from gan.objectives import Objective
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def expected(loss: Loss, scores: Tensor, p: np.ndarray, q: np.ndarray) -> Tensor:
+def expected(loss: Loss, scores: Tensor, p: np.ndarray | Tensor, q: np.ndarray | Tensor) -> Tensor:
     """A loss for pmfs p, q: it is a mean over independent pairs of samples, hence linear in the masses of the atoms."""
     column = scores[:, None]  # a batch of one atom
     table = loss(column[:, None, :], column[None, :, :])  # of real atom i and fake atom j
-    return torch.as_tensor(p) @ table @ torch.as_tensor(q)
+    return torch.as_tensor(p) @ table.expand(len(p), len(q)) @ torch.as_tensor(q)
 
 
 def best_critic(

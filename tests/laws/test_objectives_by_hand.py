@@ -20,6 +20,7 @@ from gan.objectives import (
     Separable,
     Sinkhorn,
 )
+from tests.laws import objective_laws as laws
 
 SEEDS = torch.arange(4)
 
@@ -183,6 +184,34 @@ def test_third_kinds_of_points():
     for objective in OBJECTIVES.values():
         if isinstance(objective, Separable):
             assert torch.equal(objective.critic_loss(real, fake), objective.real_loss(real) + objective.fake_loss(fake))
+
+
+def followed(objective, p, logits):
+    """The generator's gradient in the logits of q, its critic held at the best one's scores v."""
+    v = laws.best_critic(objective, p, torch.softmax(logits, 0).detach().numpy())[1]
+    loss = laws.expected(objective.generator_loss, torch.tensor(v), torch.tensor(p), torch.softmax(logits, 0))
+    return torch.autograd.grad(loss, logits)[0]
+
+
+GENERATORS = {
+    "minimax": lambda p, q: 2 * dv.js(p, q),
+    "nonsaturating": lambda p, q: dv.kl(q, p) - 2 * dv.js(p, q),  # D11
+    "max-likelihood": dv.kl,  # D12
+    **{f"fgan-{d.name.split('(')[0].replace('_', '-')}": d for d in dv.CATALOGUE.values()},
+}
+SMOOTH = [name for name in GENERATORS if name not in {"fgan-total-variation", "fgan-hockey-stick"}]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_what_the_generator_follows(name):
+    """Under the best critic the generator's gradient is that of a divergence, which `divergences` differentiates."""
+    p = np.array([0.5, 0.3, 0.2])
+    logits = torch.tensor([0.3, -0.4, 0.2], dtype=torch.float64, requires_grad=True)
+    divergence = GENERATORS[name]
+    (gradient,) = torch.autograd.grad(divergence(torch.tensor(p), torch.softmax(logits, 0)), logits)
+    found = followed(OBJECTIVES[name], p, logits)
+    assert float((found - gradient).abs().max()) < 1e-6
+    assert float((followed(OBJECTIVES["label-smoothing"], p, logits) - gradient).abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize(

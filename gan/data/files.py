@@ -69,14 +69,14 @@ def _idx(data: bytes, where: str) -> np.ndarray:
     """The array of an IDX file: 0, 0, type, number of axes; their lengths, big-endian; then the numbers."""
     packed = data[:2] == b"\x1f\x8b"
     head = _unpacked(data, 1024, where)[0] if packed else data
-    axes = head[3] if len(head) > 3 else 0
-    if head[:2] != b"\0\0" or head[2] not in _IDX or not 1 <= axes <= 4 or len(head) < 4 + 4 * axes:
+    kind, axes = (head[2], head[3]) if len(head) >= 8 and head[:2] == b"\0\0" else (0, 0)
+    if kind not in _IDX or not 1 <= axes <= 4 or len(head) < 4 + 4 * axes:
         raise FileFormatError(
             f"{where} must be an IDX file of 1 to 4 axes, a table ({', '.join(SUFFIXES)}) or a folder of pictures; "
             f"{'unpacked, ' if packed else ''}it starts with {head[:4]!r}."
         )
     shape = struct.unpack(f">{axes}I", head[4 : 4 + 4 * axes])
-    dtype = np.dtype(_IDX[head[2]])
+    dtype = np.dtype(_IDX[kind])
     promised = 4 + 4 * axes + math.prod(shape) * dtype.itemsize
     if promised > MAX_BYTES or (packed and promised > MAX_RATIO * len(data)):
         raise FileFormatError(
@@ -132,6 +132,8 @@ def _picture(data: bytes, where: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # whatever Pillow doubts is refused
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+                picture.verify()  # the checksums of PNG, which decoding passes over; it has to be opened anew
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
                 if math.prod(picture.size) > MAX_PIXELS:
                     raise DataError(f"{where} must have at most {MAX_PIXELS:,} pixels; got {picture.size}.")

@@ -54,12 +54,18 @@ class Reference:
         chosen = tuple(MEASURES[name] for name in _checked(data, measures))
         n = count(n, "n", minimum=2)
         n = n if data.size is None else min(n, data.held_out)
-        draw = lambda stream: _host(data.sample(seeds, stream, 0, n))
+        # Replicas of one seed under several settings share its samples.
+        unique, replica = seeds.unique(return_inverse=True)
+        draw = lambda stream: _host(data.sample(unique, stream, 0, n))
         training = _training(data)
-        real = tuple(Sample(points, data, training) for points in draw(Stream.REFERENCE))
-        reference = cls(chosen, real, {})
-        reference.perfect.update(reference.evaluate(draw(Stream.FLOOR)))
-        return reference
+        once = cls(chosen, tuple(Sample(points, data, training) for points in draw(Stream.REFERENCE)), {})
+        perfect = once.evaluate(draw(Stream.FLOOR))
+        each = replica.tolist()
+        return cls(
+            chosen,
+            tuple(once.real[k] for k in each),
+            {name: [values[k] for k in each] for name, values in perfect.items()},
+        )
 
     @property
     def samples(self) -> np.ndarray:

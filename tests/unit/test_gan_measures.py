@@ -63,17 +63,20 @@ def test_neighbours_by_brute_force(n, m, d, gap):
 
 
 def test_brute_force_bites():
-    """Balls of another k, balls of the other sample and a point as its own neighbour are each noticed."""
+    """Balls of another k, a point as its own neighbour and exchanged samples are noticed, in some of five draws."""
+    names = ["precision", "recall", "density", "coverage"]
+    noticed, exchanged = dict.fromkeys([*names, "one_nearest_neighbour"], 0.0), dict.fromkeys(names, 0.0)
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(40, 2)), rng.normal(1.2, 1, (40, 2))
-    wanted, pair = brute(x, y), pair_of(x, y)
-    wrong = pair_of(x, y)
-    for ours, theirs in ((wrong.real, pair.real), (wrong.fake, pair.fake)):
-        ours.__dict__["nearest"] = np.column_stack([np.zeros(40), theirs.nearest[:, :4]])
-    for name in wanted:
-        assert abs(value(name, wrong) - wanted[name]) > 0.01, name
-    turned = pair_of(y, x)
-    assert all(abs(value(name, turned) - wanted[name]) > 1e-3 for name in ("precision", "density", "coverage"))
+    for shift in (0.3, 0.6, 0.9, 1.2, 1.5):
+        x, y = rng.normal(size=(40, 2)), rng.normal(shift, 1, (40, 2))
+        wanted, wrong, turned = brute(x, y), pair_of(x, y), pair_of(y, x)
+        for sample in (wrong.real, wrong.fake):
+            sample.__dict__["nearest"] = np.column_stack([np.zeros(40), sample.nearest[:, :4]])
+        for gaps, pair in ((noticed, wrong), (exchanged, turned)):
+            for name in gaps:
+                gaps[name] = max(gaps[name], abs(value(name, pair) - wanted[name]))
+    assert min(noticed.values()) > 0.01, noticed
+    assert min(exchanged.values()) > 0.01, exchanged
 
 
 def test_neighbours_in_blocks(monkeypatch):
@@ -232,6 +235,20 @@ def test_finite_sets_are_measured_on_distinct_rows():
     perfect = reference.perfect["frechet_features"][0]
     assert perfect is not None
     assert of_all["frechet_features"] < 3 * perfect
+
+
+def test_settings_of_one_seed_share_its_samples():
+    """A seed that comes twice, as in a sweep, is drawn once; each replica is still measured by itself."""
+    reference = Reference.of(RING, torch.tensor([5, 3, 5]), 40, ("w1", "precision"))
+    alone = [Reference.of(RING, torch.tensor([seed]), 40, ("w1", "precision")) for seed in (5, 3, 5)]
+    x = RING.sample(torch.arange(3), Stream.SAMPLE, 0, 40)
+    found = reference.evaluate(x)
+    for k, one in enumerate(alone):
+        for name, values in one.evaluate(x[k : k + 1]).items():
+            assert found[name][k] == values[0]
+            assert reference.perfect[name][k] == one.perfect[name][0]
+    assert reference.real[0] is reference.real[2]
+    assert found["w1"][0] != found["w1"][2]
 
 
 def test_reference_refuses():

@@ -257,3 +257,32 @@ def test_every_factory_takes_an_activation(make):
     parameters, x = start(sharp, torch.arange(2)), points(torch.arange(2), 3)
     free = make is identity or make is VECTORS["maxout"]
     assert torch.equal(smooth(parameters, x), sharp(parameters, x)) == free
+
+
+@pytest.mark.parametrize(
+    ("make", "variances"),
+    [
+        (partial(normalised, activation="tanh"), (1 / 50, 1 / 60, 2 / 70)),
+        (partial(exposed, activation="relu"), (2 / 50, 2 / 60, 2 / 70)),
+        (partial(discriminating, kernels=7, width=5, activation="tanh"), (1 / 50, 1 / 60, 2 / 70, 2 / 77)),
+        (partial(maxout, pieces=3), (1 / 50, 1 / 60, 2 / 70)),
+    ],
+)
+def test_weights_start_with_the_variance_that_keeps_signals(make, variances):
+    """gain^2 / inputs, the gain being the nonlinearity's: five standard errors of the variance over 40 seeds."""
+    net = make(50, (60, 70), 9)
+    initial = net.initial(torch.arange(40), Stream.CRITIC_WEIGHTS, dtype=torch.float64)
+    for (offset, rows, columns), variance in zip(net.matrices, variances, strict=True):
+        weights = initial[:, offset : offset + rows * columns]
+        assert float(weights.square().mean()) == pytest.approx(variance, rel=5 * (2 / weights.numel()) ** 0.5)
+
+
+@CASES
+def test_nothing_depends_on_data_or_on_the_cpu(network, inputs):
+    """Tensors without contents pass through: no control flow by values, and every tensor made is on the device of x."""
+    seeds = torch.arange(2, device="meta")
+    parameters = network.initial(seeds, Stream.CRITIC_WEIGHTS, dtype=torch.float32).requires_grad_()
+    y = network(parameters, torch.zeros(2, BATCH, inputs, device="meta"))
+    (gradient,) = torch.autograd.grad(y.sum(), parameters)
+    assert gradient.shape == (2, network.size)
+    assert y.device.type == gradient.device.type == "meta"

@@ -5,7 +5,7 @@ import torch
 
 from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm
-from gan.networks.chain import Affine, Chain, Pointwise
+from gan.networks.chain import Affine, Chain, Network, Pointwise
 from gan.networks.convolutional import Convolution, TransposedConvolution, dcgan_critic, dcgan_generator
 from gan.random import Stream, normal
 
@@ -119,6 +119,11 @@ def test_up_is_the_adjoint_of_down(kernel, sides):
     assert torch.allclose((once * y).sum(-1), (x * up(weights, y)).sum(-1), rtol=1e-11, atol=1e-11)
 
 
+def weights(layer: Network) -> int:
+    """How many numbers of a layer are in its matrices."""
+    return sum(rows * columns for _, rows, columns in layer.matrices)
+
+
 @pytest.mark.parametrize(("shape", "sides"), [((1, 8, 8), (4, 2)), ((1, 25, 25), (12, 6)), ((1, 28, 28), (14, 7))])
 def test_dcgans_rules(shape, sides):
     """Transposed convolutions up, strided down, ReLU and tanh in G, LeakyReLU in D, batch norm but at two places."""
@@ -133,6 +138,10 @@ def test_dcgans_rules(shape, sides):
     after = {id(a): b for chain in (critic, generator) for a, b in zip(chain.parts, chain.parts[1:], strict=False)}
     layers = (*downs, generator.parts[0], *ups)
     assert [isinstance(after[id(layer)], BatchNorm) for layer in layers] == [False, True, True, True, False]
+    # A bias before a normalisation would be subtracted again.
+    assert [layer.size > weights(layer) for layer in layers] == [True, False, False, False, True]
+    bare = dcgan_generator(10, (16, 32), shape, normalise=False)
+    assert all(layer.size > weights(layer) for layer in bare.parts if layer.matrices)
 
 
 def test_weights_start_as_published():

@@ -181,6 +181,39 @@ def report(
     print(f"wrote {path}", file=sys.stderr)
 
 
+@app.command
+def theory(
+    *,
+    report: Annotated[Path | None, Parameter(help="An .html file with tables and figures.")] = None,
+    json: Annotated[Path | None, Parameter(help="A .json file with every number.")] = None,
+    force: Force = False,
+) -> None:
+    """Compare every recipe's Dirac-GAN, and six updates of the bilinear game, with their closed forms.
+
+    Example: gan theory --report theory.html
+    """
+    from json import dumps
+
+    from divergences.saving import check_free, write_atomically
+    from gan.dynamics.report import HEADING, as_json, line, summary, theory_report
+    from gan.dynamics.table import rows
+
+    for path in (report, json):
+        if path is not None:
+            check_free(path, force=force)
+    found = []
+    print(HEADING)
+    for row in rows():
+        print(line(row), flush=True)
+        found.append(row)
+    print(summary(found))
+    if json is not None:
+        document = dumps(as_json(found), indent=1, allow_nan=False) + "\n"
+        print(f"wrote {write_atomically(json, document, force=force)}", file=sys.stderr)
+    if report is not None:
+        print(f"wrote {theory_report(found).save(report, force=force)}", file=sys.stderr)
+
+
 def main() -> None:
     """The entry point of the installed command."""
     sys.exit(run(app))

@@ -17,6 +17,7 @@ SLOPES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "minimax": (1 / 2, 1 / 2),  # sigmoid(0)
         "nonsaturating": (1 / 2, 1 / 2),
         "max-likelihood": (1 / 2, 1.0),  # e^0
+        "label-smoothing": (0.45, 0.55),  # D and 1 - D at D = 0.9 / 2
         "least-squares": (1 / 2, 1 / 2),  # v and 1 - v at v = 1/2
         "hinge": (1.0, 1.0),
         "relativistic": (1 / 2, 1 / 2),

@@ -17,6 +17,7 @@ from divergences._checks import count, positive
 from divergences.errors import DataError
 from gan.dynamics.fields import DifferentiableGame
 from gan.objectives import Objective
+from gan.objectives.energies import BoundaryEquilibrium, EnergyBased
 from gan.penalties import GradientPenalty
 
 NODES = 16  # of Gauss-Hermite quadrature: exact for polynomials of degree 31 in the noise
@@ -115,10 +116,12 @@ def dirac(
 
 def _fits(objective: Objective) -> None:
     """Raise DataError for an objective that a critic on the line cannot play."""
-    if getattr(objective, "outputs", 1) != 1:
-        raise DataError("the objective needs more than one number per point; a Dirac-GAN's critic gives one.")
-    if getattr(objective, "couples", False):
+    if objective.couples:
         raise DataError("the objective couples the points of a batch; a Dirac-GAN has one point of each kind.")
+    if objective.outputs != 1:
+        raise DataError("the objective needs more than one number per point; a Dirac-GAN's critic gives one.")
+    if isinstance(objective, EnergyBased | BoundaryEquilibrium):
+        raise DataError("the objective needs energies that are never negative; a linear critic gives both signs.")
 
 
 def _pairs(noise: float) -> tuple[Tensor, Tensor]:

@@ -5,9 +5,10 @@ gradient steps: Adam's moments add a dynamics of their own, which no closed form
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,18 +16,19 @@ from torch import Tensor
 
 from divergences.errors import DataError
 from gan import penalties
+from gan.conditions import Unconditional
 from gan.constraints import WeightClipping
 from gan.dynamics.closed_forms import SLOPES, alternating_contraction, dirac_eigenvalues
 from gan.dynamics.dirac import dirac
 from gan.dynamics.fields import DifferentiableGame, derivative, eigenvalues, jacobian
 from gan.dynamics.updates import alternating, contraction, trajectory
 from gan.objectives import OBJECTIVES
-from gan.recipes import RECIPES
+from gan.recipes import RECIPES, Recipe
 
 RATE = 0.2  # the step of Mescheder et al.; less where the field is stiffer than 1 / RATE
-STEPS = 900
-STEPS_AT_KINK = 6000  # a critic held at slope 1 turns round only when theta has grown to twice the weight
-CONVERGES, TURNS, DIVERGES, KINK = "converges", "turns", "diverges", "no derivative"
+STEPS = 450  # of a game that does not turn; others are played for four and a half turns
+CONVERGES, TURNS, DIVERGES = "converges", "turns", "diverges"
+KINK, RESTLESS = "no derivative", "does not settle"
 
 CHARGED: Mapping[Any, float] = {
     penalties.half_square: 1.0,
@@ -35,6 +37,16 @@ CHARGED: Mapping[Any, float] = {
     penalties.excess: 0.0,
 }
 """Second derivative of a charge in the critic's slope at 0; a two-sided penalty has a kink there."""
+
+NETWORKS: Mapping[str, str] = MappingProxyType(
+    {
+        "minibatch-discrimination": "the features of the batch",
+        "pacgan": "packing",
+        "virtual-batch-norm": "the reference batch",
+        "dcgan": "its convolutions",
+    }
+)
+"""What is particular about a recipe's networks, which a critic on the line does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +89,8 @@ def near_rest(values: Tensor | None) -> str:
 def played_out(states: Tensor) -> str:
     """What a trajectory (steps + 1, n) does, by its largest distance from rest in its middle and in its last third.
 
+    A change below half a percent counts as none: then it turns.
+
     >>> played_out(torch.linspace(1, 0, 31)[:, None])
     'converges'
     """
@@ -85,9 +99,9 @@ def played_out(states: Tensor) -> str:
         return DIVERGES
     third = len(radius) // 3
     before, after = float(radius[third : 2 * third].max()), float(radius[2 * third :].max())
-    if after < 0.97 * before or after == 0:
+    if after < 0.995 * before or after == 0:
         return CONVERGES
-    return DIVERGES if after > 1.03 * before else TURNS
+    return DIVERGES if after > 1.005 * before else TURNS
 
 
 def step_size(game: DifferentiableGame, scale: float = 1.0) -> float:
@@ -98,19 +112,29 @@ def step_size(game: DifferentiableGame, scale: float = 1.0) -> float:
     return min(RATE, 1 / stiffest)
 
 
-def start(recipe: Any) -> Tensor:
+def start(recipe: Recipe) -> Tensor:
     """(1, 1) as in Mescheder et al., within what clipping allows."""
     return torch.full((2,), min(1.0, _clip(recipe) or 1.0), dtype=torch.float64)
 
 
-def dirac_of(recipe: Any) -> DifferentiableGame:
+def dirac_of(recipe: Recipe) -> DifferentiableGame:
     """The Dirac-GAN of a recipe. Raises DataError, saying why, where it has none."""
     if recipe.constraint is not None and not isinstance(recipe.constraint, WeightClipping):
-        raise DataError("a linear critic on the line has no freedom left under its constraint: its slope is always 1.")
-    return dirac(recipe.objective, _penalties(recipe), clip=_clip(recipe))
+        raise DataError("a linear critic has no freedom left under spectral normalisation: its slope is always 1.")
+    if type(recipe.condition) is not Unconditional:
+        raise DataError("a Dirac-GAN has no labels, codes or second domain.")
+    noise = recipe.noise.start if recipe.noise else 0.0
+    return dirac(
+        recipe.objective,
+        recipe.penalties,
+        noise=noise,
+        clip=_clip(recipe),
+        unroll=recipe.unroll,
+        unroll_rate=RATE,
+    )
 
 
-def row(name: str, recipe: Any) -> Row:
+def row(name: str, recipe: Recipe) -> Row:
     """One recipe's row.
 
     >>> row("minimax", RECIPES["minimax"]).near
@@ -124,13 +148,14 @@ def row(name: str, recipe: Any) -> Row:
     found = None if linear is None else eigenvalues(linear)
     begin, steps = start(recipe), recipe.critic_steps
     update, rate = partial(alternating, critic_steps=steps), step_size(game, float(begin[0]))
-    slopes, damping = _slopes(recipe), _damping(recipe)
+    slopes = _slopes(recipe)
+    damping = None if slopes is None else _damping(recipe, *slopes)
     known = round_theory = None
     if slopes is not None and damping is not None:
         known = dirac_eigenvalues(*slopes, damping)
         round_theory = alternating_contraction(rate * math.sqrt(slopes[0] * slopes[1]), rate * damping, steps)
     radius = contraction(game, update, rate)
-    states = trajectory(game, update, rate, begin, STEPS if found is not None else STEPS_AT_KINK)
+    played = played_out(trajectory(game, update, rate, begin, _rounds(found, rate)))
     return Row(
         recipe=name,
         eigenvalues=None if found is None else tuple(found.tolist()),
@@ -140,42 +165,61 @@ def row(name: str, recipe: Any) -> Row:
         contraction=None if math.isnan(radius) else radius,
         contraction_theory=round_theory,
         near=near_rest(found),
-        played=played_out(states),
-        note="|slope| - 1 has a kink at rest" if found is None else "",
+        # A critic held at slope 1 turns round only when theta has grown to twice the weight: no cycle is seen so soon.
+        played=RESTLESS if found is None and played != CONVERGES else played,
+        note=_note(name, recipe, kink=found is None),
     )
 
 
-def rows(recipes: Mapping[str, Any] = RECIPES) -> list[Row]:
-    """A row for every recipe; recipes whose Dirac-GANs are the same game are played once."""
+def rows(recipes: Mapping[str, Recipe] = RECIPES) -> Iterator[Row]:
+    """A row for every recipe, as they are ready; recipes whose Dirac-GANs are the same game are played once."""
     known: dict[Any, Row] = {}
-    found = []
     for name, recipe in recipes.items():
-        key = (recipe.objective, _penalties(recipe), recipe.constraint, recipe.critic_steps)
+        key = (recipe.objective, recipe.penalties, recipe.constraint, recipe.critic_steps)
+        key = (*key, recipe.noise, recipe.unroll, type(recipe.condition))
         if key not in known:
             known[key] = row(name, recipe)
-        found.append(replace(known[key], recipe=name))
-    return found
+        note = _note(name, recipe, kink=known[key].near == KINK) if known[key].near else known[key].note
+        yield replace(known[key], recipe=name, note=note)
 
 
-def _penalties(recipe: Any) -> tuple[penalties.GradientPenalty, ...]:
-    several = getattr(recipe, "penalties", None)
-    if several is not None:
-        return tuple(several)
-    return () if recipe.penalty is None else (recipe.penalty,)
+def _rounds(values: Tensor | None, rate: float) -> int:
+    """How long to play: so that each third, of which `played_out` compares two, is one and a half turns."""
+    turning = 0.0 if values is None else float(values.imag.abs().max())
+    return math.ceil(4.5 * 2 * math.pi / (rate * turning)) if turning > 0 else STEPS
 
 
-def _clip(recipe: Any) -> float | None:
+def _clip(recipe: Recipe) -> float | None:
     return recipe.constraint.bound if isinstance(recipe.constraint, WeightClipping) else None
 
 
-def _slopes(recipe: Any) -> tuple[float, float] | None:
+def _slopes(recipe: Recipe) -> tuple[float, float] | None:
     """The closed-form slopes of a recipe's objective, if it is one of OBJECTIVES."""
-    return next(
-        (SLOPES[name] for name, known in OBJECTIVES.items() if known == recipe.objective and name in SLOPES), None
-    )
+    known = (name for name, objective in OBJECTIVES.items() if objective == recipe.objective)
+    return SLOPES.get(next(known, ""))
 
 
-def _damping(recipe: Any) -> float | None:
-    """What a recipe's penalties add to psi's decay; None if one has a kink at rest."""
-    charged = [(CHARGED.get(penalty.charge), float(penalty.weight)) for penalty in _penalties(recipe)]
-    return None if any(c is None for c, _ in charged) else sum(c * weight for c, weight in charged if c is not None)
+def _damping(recipe: Recipe, b: float, c: float) -> float | None:
+    """What penalties, noise and unrolling take from a deviation per unit of time; None if a penalty has a kink."""
+    charged = [(CHARGED.get(penalty.charge), float(penalty.weight)) for penalty in recipe.penalties]
+    if any(curvature is None for curvature, _ in charged):
+        return None
+    noise = 2 * (1 / 4) * recipe.noise.start**2 if recipe.noise else 0.0  # f''(0) of the logistic loss
+    return sum(float(k or 0) * weight for k, weight in charged) + noise + 2 * recipe.unroll * RATE * b * c
+
+
+def _note(name: str, recipe: Recipe, *, kink: bool) -> str:
+    """What of the recipe the game does not have, and why numbers are missing."""
+    left_out = {
+        NETWORKS.get(name, ""): name in NETWORKS,
+        "its replay": recipe.replay is not None,
+        "historical averaging": recipe.history > 0,
+        "the slow average": recipe.average > 0,
+    }
+    named = ", ".join(what for what, there in left_out.items() if there)
+    parts = [
+        f"without {named}" if named else "",
+        f"noise at its first sigma, {recipe.noise.start:g}" if recipe.noise else "",
+        "|slope| - 1 has a kink at rest" if kink else "",
+    ]
+    return "; ".join(part for part in parts if part)

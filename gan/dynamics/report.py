@@ -136,34 +136,6 @@ _CAPTION = (
     "a small deviation, at the step size named. Flow: near rest, by the eigenvalues. Played: four and a half turns "
     "from (1, 1) by plain gradient steps in the recipe's rhythm; less than half a percent in a turn and a half is none."
 )
-_BILINEAR),
-                    table(
-                        ["update", "step", "contraction", "closed form"],
-                        [[g["update"], g["rate"], g["contraction"], g["theory"]] for g in games],
-                    ),
-                    picture(contraction_figure(), "Contraction of a step against its size, for six updates."),
-                    picture(bilinear_figure(), "Trajectories of six updates on the bilinear game."),
-                ],
-            ),
-        ],
-        lead=(
-            f"{len(played)} of {len(rows)} recipes have a Dirac-GAN; where a closed form exists, the eigenvalues by "
-            f"automatic differentiation differ from it by at most {worst(rows):.1e}."
-        ),
-    )
-
-
-_HEADER = ("recipe", "eigenvalues", "closed form", "step", "a round", "closed form", "flow", "played", "note")
-_DIRAC = (
-    "Data at 0, a generator that is a point at theta, a critic psi x: Mescheder, Geiger & Nowozin (2018). Eigenvalues "
-    "with a negative real part attract, purely imaginary ones turn, and then the terms beyond the linear ones decide "
-    "what a simulation shows."
-)
-_CAPTION = (
-    "Eigenvalues of the field's Jacobian at rest. A round: what the critic's steps and one step of the generator do to "
-    "a small deviation, at the step size named. Flow: near rest, by the eigenvalues. Played: four and a half turns from "
-    "(1, 1) by plain gradient steps in the recipe's rhythm; a change of less than half a percent over a third counts as none."
-)
 _BILINEAR = (
     "min over x, max over y of xy. For x'Ay the step counts in units of A's singular values. Simultaneous steps spiral "
     "out, alternating ones turn, and the other four converge."

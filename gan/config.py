@@ -80,6 +80,9 @@ class Config:
         if self.penalty_weight is not None and not recipe.penalties:
             raise DataError(f"penalty_weight must be None for {self.recipe}, which has no penalty.")
         _device(self.device)
+        for name in ("generator", "critic"):
+            if not isinstance(getattr(self, name), Architecture):
+                raise DataError(f"{name} must be an Architecture; got {getattr(self, name)!r}.")
         names = (self.data,) if isinstance(self.data, str) else tuple(self.data)
         normalised: dict[str, Any] = {
             "data": names[0] if len(names) == 1 else names,

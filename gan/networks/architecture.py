@@ -16,15 +16,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths of the hidden layers (channels of convolutional ones), a nonlinearity, and batch normalisation or not."""
+    """Widths of the hidden layers (channels of convolutional ones), a nonlinearity, and batch normalisation or not.
+
+    Without hidden layers a perceptron is an affine map.
+    """
 
     hidden: tuple[int, ...] = (128, 128)
     activation: str = "leaky-relu"
     batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.hidden, tuple | list) or not self.hidden:
-            raise DataError(f"hidden must list the width of at least one layer; got {self.hidden!r}.")
+        if not isinstance(self.hidden, tuple | list):
+            raise DataError(f"hidden must list the widths of the hidden layers; got {self.hidden!r}.")
         object.__setattr__(self, "hidden", tuple(count(width, "a width in hidden") for width in self.hidden))
         choice(self.activation, ACTIVATIONS, "activation")
         if not isinstance(self.batch_norm, bool):

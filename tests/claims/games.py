@@ -49,8 +49,8 @@ def trained_discriminators(real, fake, steps, seeds=8, rate=1e-2):
         theta = parameters.requires_grad_()
         loss = MINIMAX.critic_loss(scores(theta, real), scores(theta, fake)).sum()
         (slope,) = torch.autograd.grad(loss, theta)
-        parameters = theta.detach().clone()
-        optimiser.step(parameters, slope, moments, step)
+        direction, moments = optimiser.direction(slope, moments, step)
+        parameters = theta.detach() - rate * direction
     return lambda x: scores(parameters, x)
 
 

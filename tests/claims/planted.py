@@ -129,7 +129,12 @@ def noisy(right: Any) -> Any:
 
 def hasty(right: Any) -> Any:
     """An optimiser whose steps are twice as long."""
-    return lambda self, *args: right(replace(self, rate=2 * self.rate), *args)
+
+    def direction(self: Any, *args: Any) -> Any:
+        step, moments = right(self, *args)
+        return 2 * step, moments
+
+    return direction
 
 
 def changed(**recipes: dict[str, Any]) -> Wrong:
@@ -197,7 +202,7 @@ TRANSPORT = {
     "a generator with noise of its own": Error((Perceptron,), CALL, noisy, "A11"),
     "no clipping": Error((WeightClipping,), "after_step", lambda right: lambda self, p, memory, net: memory, "C14"),
     "a penalty without its weight": Error((GradientPenalty,), CALL, scaled(0.1), "C18 D23"),
-    "steps twice as long": Error((RMSProp,), "step", hasty, "C20"),
+    "steps twice as long": Error((RMSProp,), "direction", hasty, "C20"),
     "one critic step too many": Error((gan.game,), "RECIPES", changed(**{"wgan-gp": {"critic_steps": 6}}), "C19"),
     "W's loss with the wrong sign": Error((Wasserstein,), "critic_loss", scaled(-1.0), "C14 C18 C21"),
     "an activation of slope two": Error(

@@ -6,9 +6,9 @@ import torch
 from scipy.optimize import minimize
 
 import divergences as dv
-from gan import Config, train
+from gan import Architecture, Config, train
 from gan.constraints import WeightClipping
-from gan.networks import SLOPE, Perceptron
+from gan.networks.perceptron import SLOPE, Perceptron
 from gan.objectives import OBJECTIVES
 from gan.optimisers import RMSProp
 from gan.penalties import GradientPenalty, autograd_slope
@@ -16,6 +16,7 @@ from gan.random import Stream
 from gan.recipes import RECIPES
 
 WASSERSTEIN = OBJECTIVES["wasserstein"]
+SMALL = Architecture((8,))
 ACTIVATIONS = {
     "ReLU": torch.relu,
     "LeakyReLU 0.2": lambda x: torch.nn.functional.leaky_relu(x, SLOPE),
@@ -104,8 +105,8 @@ def test_clipped_critics(claim):
             theta = parameters.requires_grad_()
             scores = [net(theta, v)[..., 0] for v in (real, fake)]
             (slope,) = torch.autograd.grad(WASSERSTEIN.critic_loss(*scores).sum(), theta)
-            parameters = theta.detach().clone()
-            optimiser.step(parameters, slope, moments, step)
+            direction, moments = optimiser.direction(slope, moments, step)
+            parameters = theta.detach() - optimiser.rate * direction
             clip.after_step(parameters, {}, net)
         found = WASSERSTEIN.estimate(*(net(parameters, v)[..., 0] for v in (real, fake)))
         box = np.prod([c * np.sqrt(i * o) for i, o in net.layers])
@@ -182,7 +183,7 @@ def test_critic_steps_per_generator_step(claim):
     """WGAN makes n_critic = 5 critic steps per generator step; the printed loop t = 0, …, n_critic would make 6."""
     claim.source("I")
     for name in ("wgan", "wgan-gp"):
-        config = Config(recipe=name, steps=4, every=4, hidden=(8,))
+        config = Config(recipe=name, steps=4, every=4, generator=SMALL, critic=SMALL)
         *_, last = train(config)
         per_step = last.state.critic.updates / last.state.generator.updates
         claim.check(f"{name}: critic updates per generator update", expected=5, measured=per_step)
@@ -199,7 +200,8 @@ def steps_to_the_box(c, rate=5e-5):
     step = 0
     while weight[0] < 0.95 * c:
         step += 1
-        optimiser.step(weight, slope, moments, step)
+        direction, moments = optimiser.direction(slope, moments, step)
+        weight = weight - rate * direction
         clip.after_step(weight, {}, None)
     return step
 

@@ -13,7 +13,7 @@ from gan.constraints import WeightClipping
 from gan.data import DATASETS, GaussianMixture
 from gan.objectives import OBJECTIVES
 from gan.optimisers import Adam
-from gan.penalties import GradientPenalty, autograd_slope, between, excess
+from gan.penalties import GradientPenalty, autograd_slope, between, excess, two_sided
 from gan.random import Stream
 from gan.recipes import RECIPES
 from tests.claims.games import MINIMAX, NONSATURATING
@@ -63,9 +63,11 @@ def test_published_defaults(claim):
     assert type(wgan.optimiser).__name__ == "RMSProp"
     measured = [wgan.optimiser.rate, wgan.constraint.bound, wgan.batch, wgan.critic_steps]
     claim.check("WGAN, RMSProp: α, c, m, n_critic", expected=[5e-5, 0.01, 64, 5], measured=measured)
-    assert isinstance(penalised.penalty, GradientPenalty)
+    (penalty,) = penalised.penalties
+    assert penalty == GradientPenalty()
+    assert penalty.charge is two_sided
     assert isinstance(penalised.optimiser, Adam)
-    measured = [penalised.penalty.weight, penalised.critic_steps, penalised.optimiser.rate, *penalised.optimiser.betas]
+    measured = [penalty.weight, penalised.critic_steps, penalised.optimiser.rate, *penalised.optimiser.betas]
     claim.check("WGAN-GP, Adam: λ, n_critic, α, β", expected=[10, 5, 1e-4, 0, 0.9], measured=measured)
     for name in ("minimax", "nonsaturating"):
         recipe = RECIPES[name]
@@ -208,7 +210,9 @@ def test_batch_diversity_features(claim):
     score = lambda theta, feature: theta[0] * feature + theta[1]
     for step in range(1, 301):
         loss = lambda theta: MINIMAX.critic_loss(score(theta, real), score(theta, fake))
-        optimiser.step(weights, torch.autograd.functional.jacobian(loss, weights), moments, step)
+        slope = torch.autograd.functional.jacobian(loss, weights)
+        direction, moments = optimiser.direction(slope, moments, step)
+        weights = weights - optimiser.rate * direction
     right = [(score(weights, pairwise_features(b).mean(-1)) > 0).double().mean() for b in (fresh, one_point(fresh))]
     claim.check("fresh batches called diverse: real, collapsed", expected=[1, 0], measured=right)
 

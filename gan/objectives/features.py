@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +15,30 @@ from gan.objectives.base import Objective
 PLAIN, RELAXATION = 5, 1.5  # Sinkhorn's sweeps before over-relaxation, and by how much
 
 
+class _SquaredDistances(torch.autograd.Function):
+    """|x_i - y_j|^2 by differences, since the product form cancels; its gradient by products, since nothing does there.
+
+    So nothing of size (n, m, k) is made: several times as fast as autograd through the differences. Twice differentiable.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        ctx.save_for_backward(x, y)
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor]:
+        (slope,), (x, y) = slopes, ctx.saved_tensors
+        middle = y.detach().mean(-2, keepdim=True)  # a shift changes nothing, but rounds less near 0
+        x, y = x - middle, y - middle
+        to_x = slope.sum(-1)[..., None] * x - slope @ y  # sum over j of slope_ij (x_i - y_j)
+        to_y = slope.sum(-2)[..., None] * y - slope.mT @ x
+        return 2 * to_x, 2 * to_y
+
+
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """(..., n, k), (..., m, k) -> (..., n, m); by differences, since the matrix product form cancels far from 0."""
-    return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
+    """(..., n, k), (..., m, k) -> (..., n, m), twice differentiable."""
+    return _SquaredDistances.apply(x, y)
 
 
 class Adversarial(Objective):
@@ -36,8 +58,8 @@ class Adversarial(Objective):
 class MMD(Adversarial):
     """Unbiased squared maximum mean discrepancy of the features, E k(x, x') + E k(y, y') - 2 E k(x, y), x' != x.
 
-    The kernel is the sum of exp(-|x - y|^2 / (2 b^2)) over the bandwidths b. Unbiased, so it may be negative. Takes
-    (..., n, m, k) numbers of memory. Li et al. (2017), whose bandwidths these are; Gretton et al. (2012), lemma 6.
+    The kernel is the sum of exp(-|x - y|^2 / (2 b^2)) over the bandwidths b. Unbiased, so it may be negative.
+    Li et al. (2017), whose bandwidths these are; Gretton et al. (2012), lemma 6.
 
     >>> x, y = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [1.0]])
     >>> MMD(bandwidths=(1.0,)).estimate(x, y)

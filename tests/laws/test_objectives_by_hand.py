@@ -20,6 +20,7 @@ from gan.objectives import (
     Separable,
     Sinkhorn,
 )
+from gan.objectives.features import squared_distances
 from tests.laws import objective_laws as laws
 
 SEEDS = torch.arange(4)
@@ -116,6 +117,18 @@ def test_sinkhorn_of_equal_clouds_is_zero():
     assert value.tolist() == [0.0, 0.0]
     assert bool(torch.autograd.grad(value.sum(), point)[0].isfinite().all())
     assert Sinkhorn().estimate(x, x + 100).tolist() == pytest.approx([3e4, 3e4], rel=1e-9)
+
+
+def test_squared_distances_are_exact_and_twice_differentiable():
+    """Far from 0 no digit is lost, equal points are 0 apart, and both derivatives are those of finite differences."""
+    x, y = (v[:, :5].detach().requires_grad_() for v in clouds())
+    assert torch.autograd.gradcheck(squared_distances, (x, y))
+    assert torch.autograd.gradgradcheck(squared_distances, (x, y))
+    far = 2.0**40 + torch.tensor([[0.0], [1.0], [3.0]], dtype=torch.float64)
+    assert squared_distances(far, far).tolist() == [[0.0, 1.0, 9.0], [1.0, 0.0, 4.0], [9.0, 4.0, 0.0]]
+    far.requires_grad_()
+    (slope,) = torch.autograd.grad(squared_distances(far, far.detach())[0].sum(), far)
+    assert slope.tolist() == [[-8.0], [0.0], [0.0]]  # 2 (0 - 0) + 2 (0 - 1) + 2 (0 - 3)
 
 
 def test_mmd_is_unbiased_and_needs_two_points():

@@ -18,7 +18,7 @@ PLAIN, RELAXATION = 5, 1.5  # Sinkhorn's sweeps before over-relaxation, and by h
 class _SquaredDistances(torch.autograd.Function):
     """|x_i - y_j|^2 by differences, since the product form cancels; its gradient by products, since nothing does there.
 
-    So nothing of size (n, m, k) is made: several times as fast as autograd through the differences. Twice differentiable.
+    So nothing of size (n, m, k) is made: several times as fast as autograd on the differences. Twice differentiable.
     """
 
     @staticmethod

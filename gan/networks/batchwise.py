@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from divergences._checks import count
 from divergences.errors import DataError
 from gan.networks.chain import Chain, Matrices, Parameterless, gaussian, he
 from gan.random import Stream, normal
@@ -44,15 +45,15 @@ class BatchNorm:
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, channels * sites) -> the same shape."""
-        count, batch, _ = x.shape
+        seeds, batch, _ = x.shape
         if batch * self.sites < 2:
             raise DataError("Batch normalisation needs at least two points, or there is no variance; got a batch of 1.")
         scale, shift = parameters.split(self.channels, dim=1)
         # Channels of different seeds are channels like any other: (b, S c, sites) is one call of torch's own.
-        stacked = x.transpose(0, 1).reshape(batch, count * self.channels, self.sites)
+        stacked = x.transpose(0, 1).reshape(batch, seeds * self.channels, self.sites)
         weight, bias = scale.reshape(-1), shift.reshape(-1)
         y = torch.nn.functional.batch_norm(stacked, None, None, weight, bias, training=True, eps=EPSILON)
-        return y.view(batch, count, -1).transpose(0, 1)
+        return y.view(batch, seeds, -1).transpose(0, 1)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ class VirtualBatchNorm:
     inner: Chain
     inputs: int
     reference: int = 64
+
+    def __post_init__(self) -> None:
+        count(self.reference, "reference")
 
     @property
     def size(self) -> int:
@@ -139,6 +143,10 @@ class MinibatchDiscrimination:
     kernels: int = 16
     width: int = 4
     couples = True
+
+    def __post_init__(self) -> None:
+        count(self.kernels, "kernels")
+        count(self.width, "width")
 
     @property
     def size(self) -> int:

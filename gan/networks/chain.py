@@ -8,6 +8,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
+from divergences._checks import count
 from gan.networks.perceptron import ACTIVATIONS
 from gan.random import Stream, normal
 
@@ -131,9 +132,9 @@ class Affine:
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, inputs) -> (S, batch, outputs)."""
-        count = self.inputs * self.outputs
-        weights = parameters[:, :count].view(-1, self.inputs, self.outputs)
-        return torch.baddbmm(parameters[:, None, count:], x, weights) if self.bias else torch.bmm(x, weights)
+        weights, bias = parameters.split((self.inputs * self.outputs, self.bias * self.outputs), dim=1)
+        weights = weights.view(-1, self.inputs, self.outputs)
+        return torch.baddbmm(bias[:, None], x, weights) if self.bias else torch.bmm(x, weights)
 
 
 def gaussian(
@@ -177,6 +178,9 @@ class Maxout(Parameterless):
     """The largest of each `pieces` neighbouring coordinates: (S, b, pieces n) -> (S, b, n). Goodfellow et al. 2013."""
 
     pieces: int
+
+    def __post_init__(self) -> None:
+        count(self.pieces, "pieces")
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, batch, pieces * n) -> (S, batch, n)."""

@@ -7,6 +7,7 @@ Those for images, `dcgan_critic` and `dcgan_generator`, are in `convolutional.py
 import math
 from collections.abc import Callable
 
+from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm, VirtualBatchNorm
 from gan.networks.chain import Affine, Chain, Identity, Maxout, Network, Pointwise
 from gan.networks.perceptron import ACTIVATIONS, Perceptron
@@ -102,7 +103,9 @@ def swap(inputs: int, hidden: Widths, outputs: int, *, split_at: int, activation
 
 
 def both(inputs: int, hidden: Widths, outputs: int = 2, *, split_at: int, activation: str = "leaky-relu") -> Both:
-    """A critic of each domain; `outputs` counts those of both."""
+    """A critic of each domain; `outputs` counts those of both, half of them each."""
+    if outputs % 2:
+        raise DataError(f"outputs must be even, for there is a critic of each domain; got {outputs}.")
     make = lambda before: perceptron(before, hidden, outputs // 2, activation=activation)
     return Both(make(split_at), make(inputs - split_at), split_at)
 

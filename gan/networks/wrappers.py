@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from divergences._checks import count
 from divergences.errors import DataError
-from gan.networks.chain import Chain, Matrices, Network, joined, shifted
+from gan.networks.chain import Matrices, Network, joined, shifted
 from gan.random import Stream
 
 
@@ -45,6 +46,9 @@ class Packed(Wrapped):
 
     count: int = 2
     couples = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+
+    def __post_init__(self) -> None:
+        count(self.count, "count")
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, d) -> (S, batch / count, outputs)."""
@@ -126,35 +130,36 @@ class Exposed(Pair):
 
 
 @dataclass(frozen=True)
-class Swap(Pair):
-    """Two translators, first = B to A, second = A to B: (a, b) -> (first(b), second(a)).
-
-    A point is one of each domain, a in the first `split_at` columns. Applied twice to (a, b) it gives the two round
-    trips, which CycleGAN compares with (a, b) (Zhu et al. 2017).
-    """
+class Domains(Pair):
+    """Two networks for points of two domains, (a, b), with a in the first `split_at` columns."""
 
     split_at: int
 
-    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """(S, size), (S, batch, d_a + d_b) -> the same shape."""
-        first, second = self.split(parameters)
-        a, b = x[..., : self.split_at], x[..., self.split_at :]
-        return torch.cat((self.first(first, b), self.second(second, a)), dim=-1)
-
-
-@dataclass(frozen=True)
-class Both(Pair):
-    """A critic for each of two domains: (a, b) -> (first(a), second(b)), a in the first `split_at` columns."""
-
-    split_at: int
+    def __post_init__(self) -> None:
+        count(self.split_at, "split_at")
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, d_a + d_b) -> (S, batch, outputs of both)."""
         first, second = self.split(parameters)
-        a, b = x[..., : self.split_at], x[..., self.split_at :]
+        a, b = self.domains(x)
         return torch.cat((self.first(first, a), self.second(second, b)), dim=-1)
 
+    def domains(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the first and what the second network reads."""
+        return x[..., : self.split_at], x[..., self.split_at :]
 
-def exposed(chain: Chain) -> Exposed:
-    """A chain whose last part makes the score, with what that part reads beside it."""
-    return Exposed(Chain(chain.parts[:-1]), chain.parts[-1])
+
+class Both(Domains):
+    """A critic for each of two domains: (a, b) -> (first(a), second(b))."""
+
+
+class Swap(Domains):
+    """Two translators, first = B to A, second = A to B: (a, b) -> (first(b), second(a)).
+
+    Applied twice to (a, b) it gives the two round trips, which CycleGAN compares with (a, b) (Zhu et al. 2017).
+    """
+
+    def domains(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, a)."""
+        a, b = super().domains(x)
+        return b, a

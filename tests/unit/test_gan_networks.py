@@ -44,7 +44,7 @@ VECTORS = {
     "both": partial(both, split_at=1),
     "identity": identity,
 }
-NETWORKS: dict[str, tuple[Network, int]] = {name: (make(3, (4, 5), 3), 3) for name, make in VECTORS.items()} | {
+NETWORKS: dict[str, tuple[Network, int]] = {name: (make(3, (4, 5), 4), 3) for name, make in VECTORS.items()} | {
     "linear": (perceptron(3, (), 2), 3),
     "diversity": (Chain((BatchDiversity(), Affine(5, 2))), 3),
     "dcgan_critic": (dcgan_critic((1, 8, 8), (2, 3)), 64),
@@ -230,6 +230,25 @@ def test_domains_are_swapped_and_judged_apart():
     assert torch.equal(judge(parameters, x), expected)
 
 
+def test_numbers_of_things_are_whole_and_positive():
+    """Each would otherwise divide by zero or give NaN: no points in a pack or a reference, no pieces, no domain."""
+    cases = [
+        (packed, "count"),
+        (virtually_normalised, "reference"),
+        (maxout, "pieces"),
+        (discriminating, "kernels"),
+        (discriminating, "width"),
+        (swap, "split_at"),
+        (both, "split_at"),
+    ]
+    for make, name in cases:
+        for value in (0, -1, 1.5):
+            with pytest.raises(DataError, match=name):
+                make(3, (4,), 4, **{name: value})
+    with pytest.raises(DataError, match="even"):
+        both(3, (4,), 3, split_at=1)
+
+
 def test_exposed_features_make_the_score():
     """Outputs are (score, features), and the score is that of the perceptron with the same numbers."""
     net, plain = exposed(3, (4, 5), 1), perceptron(3, (4, 5), 1)
@@ -252,7 +271,7 @@ def test_maxout_takes_the_largest_of_neighbours():
 @pytest.mark.parametrize("make", VECTORS.values(), ids=list(VECTORS))
 def test_every_factory_takes_an_activation(make):
     """As `Architecture` passes one; those built on rectifiers or tanh then differ, of equal size."""
-    smooth, sharp = (make(3, (4, 5), 3, activation=name) for name in ("tanh", "relu"))
+    smooth, sharp = (make(3, (4, 5), 4, activation=name) for name in ("tanh", "relu"))
     assert smooth.size == sharp.size
     parameters, x = start(sharp, torch.arange(2)), points(torch.arange(2), 3)
     free = make is identity or make is VECTORS["maxout"]

@@ -20,23 +20,22 @@ from gan import report, runs
 from gan.checkpoint import decode, encode, packed
 from gan.config import Config
 from gan.game import Game
+from gan.networks import Architecture
 
-CONFIG = Config(recipe="wgan-gp", seeds=(0, 1), steps=8, every=2, hidden=(8,), batch=16, latent=2)
+TINY = Architecture((8,))
+CONFIG = Config(recipe="wgan-gp", seeds=(0, 1), steps=8, every=2, batch=16, latent=2, generator=TINY, critic=TINY)
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    """Fewer samples behind each distance."""
-    monkeypatch.setattr(runs, "EVALUATED", 100)
+def run(config, folder):
+    """A run with few samples behind each measure."""
+    return runs.run(config, folder, measures=("w1", "modes", "high_quality"), n=100)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "EVALUATED", 100)
-        list(runs.run(CONFIG, folder))
+    list(run(CONFIG, folder))
     return folder
 
 
@@ -50,35 +49,35 @@ def contents(folder):
 
 
 def test_a_finished_run(finished):
-    """All files are there, every line is strict JSON with one number per seed, and running again changes nothing."""
+    """All files are there, every line is strict JSON with one number per replica, and running again changes nothing."""
     before = {p.name: p.read_bytes() for p in finished.iterdir()}
-    names = "checkpoint.npz config.json done.json environment.json lock metrics.jsonl samples.npz"
+    names = "checkpoint.npz config.json done.json environment.json lock metrics.jsonl reference.json samples.npz"
     assert sorted(before) == names.split()
-    run = runs.read(finished)
-    assert run.done
-    assert [r["step"] for r in run.records] == [0, 2, 4, 6, 8]
-    assert all(len(r["w1"]) == len(r["estimate"]) == 2 for r in run.records)
+    held = runs.read(finished)
+    assert held.done
+    assert [r["step"] for r in held.records] == [0, 2, 4, 6, 8]
+    assert all(len(r["w1"]) == len(r["estimate"]) == 2 for r in held.records)
     assert all(
-        lo <= w <= hi for r in run.records for lo, w, hi in zip(r["w1_lower"], r["w1"], r["w1_upper"], strict=True)
+        lo <= w <= hi for r in held.records for lo, w, hi in zip(r["w1_lower"], r["w1"], r["w1_upper"], strict=True)
     )
-    assert list(runs.run(CONFIG, finished)) == []
+    assert list(run(CONFIG, finished)) == []
     assert {p.name: p.read_bytes() for p in finished.iterdir()} == before
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4])
 def test_stopping_and_resuming_gives_the_same_bits(finished, tmp_path, stop):
     """After a stop between two snapshots the run goes on to the same bits."""
-    for record, _ in zip(runs.run(CONFIG, tmp_path / "run"), range(stop), strict=False):
+    for record, _ in zip(run(CONFIG, tmp_path / "run"), range(stop), strict=False):
         assert record["step"] <= CONFIG.steps
     assert not (tmp_path / "run" / "done.json").exists()
-    list(runs.run(CONFIG, tmp_path / "run"))
+    list(run(CONFIG, tmp_path / "run"))
     assert contents(tmp_path / "run") == contents(finished)
 
 
 def test_a_torn_line_and_a_line_too_many_are_measured_again(finished, tmp_path):
     """A kill between the metrics and the checkpoint leaves a line too many, a kill within the line half a line."""
     folder = tmp_path / "run"
-    iterator = runs.run(CONFIG, folder)
+    iterator = run(CONFIG, folder)
     assert [next(iterator)["step"], next(iterator)["step"]] == [0, 2]
     del iterator  # stopped here, after the checkpoint of step 2
     ahead = (finished / "metrics.jsonl").read_bytes().splitlines(keepends=True)
@@ -86,35 +85,53 @@ def test_a_torn_line_and_a_line_too_many_are_measured_again(finished, tmp_path):
         file.write(ahead[2] + ahead[3][:40])
     (folder / ".writing-half").write_bytes(b"a temporary file that was never renamed")
     assert [r["step"] for r in runs.read(folder).records] == [0, 2, 4]
-    list(runs.run(CONFIG, folder))
+    list(run(CONFIG, folder))
     assert contents(folder) == contents(finished)
     assert not list(folder.glob(".writing-*"))
 
 
+LONG = ["--steps", "240", "--every", "12", "--hidden", "16", "--batch", "32", "--seeds", "2", "--threads", "1"]
+
+
+def command(folder, *options):
+    """A real process of the command line."""
+    measured = ["--measures", "modes", "high_quality"]
+    argv = [
+        sys.executable,
+        "-c",
+        "from gan.cli import main; main()",
+        "train",
+        *LONG,
+        *measured,
+        *options,
+        "--out",
+        str(folder),
+    ]
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def kill_between(folder, lines, pause, *options):
+    """Start a run, and kill it a moment after the line that is named; whether it was still running."""
+    with command(folder, *options) as process:
+        metrics = folder / "metrics.jsonl"
+        while process.poll() is None and (not metrics.exists() or metrics.read_bytes().count(b"\n") < lines):
+            time.sleep(0.001)
+        time.sleep(pause)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return process.returncode == -signal.SIGKILL
+
+
 def test_sigkill_at_random_moments(tmp_path):
     """A process killed by SIGKILL, again and again, ends with the bits of one that never was."""
-    code = "import sys; from gan import runs; from gan.cli import main; runs.EVALUATED = 50; main()"
-    rhythm = ["--steps", "240", "--every", "12", "--hidden", "16", "--batch", "32"]
-    options = ["train", "--recipe", "wgan-gp", "--seeds", "2", *rhythm, "--out"]
-    start = lambda folder: subprocess.Popen(
-        [sys.executable, "-c", code, *options, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start(whole)
+    process = command(whole, "--recipe", "wgan-gp")
     assert process.communicate()[1]
     assert process.returncode == 0
-    kills, rng = 0, np.random.default_rng(0)
-    for lines in (1, 6):
-        with start(killed) as process:
-            metrics = killed / "metrics.jsonl"
-            while process.poll() is None and (not metrics.exists() or metrics.read_bytes().count(b"\n") < lines):
-                time.sleep(0.001)
-            time.sleep(rng.uniform(0, 0.02))
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += process.returncode == -signal.SIGKILL
+    rng = np.random.default_rng(0)
+    kills = sum(kill_between(killed, lines, rng.uniform(0, 0.02), "--recipe", "wgan-gp") for lines in (1, 6))
     assert kills >= 1
-    process = start(killed)
+    process = command(killed, "--recipe", "wgan-gp")
     assert process.communicate()[1]
     assert process.returncode == 0
     assert contents(killed) == contents(whole)
@@ -126,17 +143,17 @@ def test_one_run_per_folder(tmp_path):
     with open(tmp_path / "lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(DataError, match="one run at a time"):
-            next(runs.run(CONFIG, tmp_path))
+            next(run(CONFIG, tmp_path))
 
 
 def test_another_experiment_or_foreign_files_are_refused(finished, tmp_path):
     """Neither another configuration's run nor a folder with other files is touched."""
     other = Config.from_dict(CONFIG.as_dict() | {"lr": 0.5})
     with pytest.raises(DataError, match=r"lr is None there and 0\.5 here"):
-        next(runs.run(other, finished))
+        next(run(other, finished))
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(DataError, match=r"holds 'thesis\.tex'"):
-        next(runs.run(CONFIG, tmp_path))
+        next(run(CONFIG, tmp_path))
 
 
 def changed(change):
@@ -162,7 +179,7 @@ def _nan(held):
 
 BAD = {
     "NaN weights": (changed(_nan), "finite numbers"),
-    "newer version": (changed(lambda held: held.update(version=np.array(2))), "version 1; got 2"),
+    "newer version": (changed(lambda held: held.update(version=np.array(3))), "version 2; got 3"),
     "other network": (changed(lambda held: held.update(critic=np.zeros((2, 5), np.float32))), "shape"),
     "other type": (changed(lambda held: held.update(critic=held["critic"].astype(int))), "float32"),
     "missing array": (changed(lambda held: held.pop("generator")), "differs in 'generator.npy'"),
@@ -208,7 +225,10 @@ def test_truncated_or_flipped_checkpoints(tmp_path):
     assert torch.equal(decode(path, Game(CONFIG)).critic.parameters, Game(CONFIG).start().critic.parameters)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"version": 1}', "[" * 100_000, '{"version": 2, "config": {}}', "NaN"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"version": 1}', "[" * 100_000, '{"version": 3, "config": {}}', '{"version": 2, "config": {}}', "NaN"],
+)
 def test_bad_config_files(text, tmp_path):
     """A damaged or newer config.json is refused."""
     (tmp_path / "config.json").write_text(text)
@@ -233,7 +253,7 @@ def test_damaged_metrics_name_the_line(line, finished, tmp_path):
     with pytest.raises(FileFormatError, match=r"metrics\.jsonl, line 2"):
         runs.read(tmp_path)
     (tmp_path / "metrics.jsonl").write_bytes(first.replace(b'"w1": [', b'"w1": [1.0, ') + b"\n")
-    with pytest.raises(FileFormatError, match=r"one number per seed \(2\) in 'w1'"):
+    with pytest.raises(FileFormatError, match=r"one number per replica \(2\) in 'w1'"):
         runs.read(tmp_path)
 
 
@@ -249,23 +269,24 @@ def test_damaged_samples(finished, tmp_path):
 
 def test_figures_and_report(finished):
     """The figures hold what the run measured, and the report is one document that names its seeds and source."""
-    run = runs.read(finished)
-    figure = report.distance_figure(run)
+    held = runs.read(finished)
+    figure = report.distance_figure(held)
     assert len(figure.axes) == 1  # wgan-gp's critic estimates W1 itself
     last = np.asarray(figure.axes[0].lines[0].get_ydata())[-1]
-    assert last == pytest.approx(np.mean(run.records[-1]["w1"]))
-    assert len(report.samples_figure(run).axes) == 2
-    assert np.max(np.asarray(report.modes_figure(run).axes[0].lines[0].get_xdata())) == 8
-    page = report.report(run, "finished").render()
+    assert last == pytest.approx(np.mean(held.records[-1]["w1"]))
+    assert len(report.samples_figure(held).axes) == 2
+    curves = report.curves_figure(held, ("modes", "high_quality"), Game(CONFIG).target)
+    assert curves.axes[0].get_ylim()[1] == pytest.approx(8.4)
+    page = report.report(held, "finished").render()
     assert "Gulrajani" in page
-    assert page.count("<img") == 3
+    assert page.count("<img") == 4
 
 
 def test_report_in_other_units(tmp_path):
     """A critic that measures something else than W1 gets a panel of its own; one dimension gets histograms."""
-    config = Config(recipe="fgan-kl", data="mixture1d", steps=1, hidden=(4,), batch=8)
-    list(runs.run(config, tmp_path / "run"))
-    run = runs.read(tmp_path / "run")
-    axes = report.distance_figure(run).axes
+    config = Config(recipe="fgan-kl", data="mixture1d", steps=1, batch=8, generator=TINY, critic=TINY)
+    list(runs.run(config, tmp_path / "run", measures=("w1",), n=100))
+    held = runs.read(tmp_path / "run")
+    axes = report.distance_figure(held).axes
     assert [a.get_ylabel() for a in axes] == ["W₁, in units of the data", "kl, in nats"]
-    assert len(report.samples_figure(run).axes[0].patches) > 0
+    assert len(report.samples_figure(held).axes[0].patches) > 0

@@ -5,22 +5,24 @@ import torch
 
 import gan
 from gan.config import Config
-from gan.evaluate import Reference
 from gan.game import Game
+from gan.measures import Reference
+from gan.networks import Architecture
 from gan.random import Stream, normal, uniform
 
 
 def test_a_step_is_algorithm_1():
     """A step of wgan-gp is five critic steps, each on a batch of its own, then one generator step, by torch.optim."""
-    config = Config(recipe="wgan-gp", seeds=(3,), steps=1, batch=6, latent=2, hidden=(5,), lr=0.01, dtype="float64")
+    shape = {"generator": Architecture((5,)), "critic": Architecture((5,)), "latent": 2}
+    config = Config(recipe="wgan-gp", seeds=(3,), steps=1, batch=6, lr=0.01, dtype="float64", **shape)
     game, state = Game(config), Game(config).start()
     critic, generator = (p.parameters.clone().requires_grad_() for p in (state.critic, state.generator))
     adams = [torch.optim.Adam([p], lr=0.01, betas=(0.0, 0.9)) for p in (critic, generator)]
     seed = torch.tensor([3])
-    real = game.data.sample(seed, Stream.REAL, 1, 30).split(6, dim=1)
+    real = game.target.sample(seed, Stream.REAL, 1, 36).split(6, dim=1)
     latent = normal(seed, Stream.LATENT, 1, (36, 2)).split(6, dim=1)
-    mixing = uniform(seed, Stream.PENALTY, 1, (30, 1)).split(6, dim=1)
-    for x, z, u in zip(real, latent[:5], mixing, strict=True):
+    mixing = uniform(seed, Stream.PENALTY, 1, (36, 1)).split(6, dim=1)
+    for x, z, u in zip(real[:5], latent[:5], mixing[:5], strict=True):
         y = game.generator(generator, z).detach()
         between = (u * x + (1 - u) * y).requires_grad_()
         (slope,) = torch.autograd.grad(game.critic(critic, between).sum(), between, create_graph=True)
@@ -45,8 +47,10 @@ def test_a_step_is_algorithm_1():
 def test_training_learns(recipe):
     """After 400 steps every seed is at less than half of its distance at the start."""
     weight = 1 if recipe == "wgan-gp" else None
-    shape = {"hidden": (32, 32), "batch": 64, "lr": 1e-3, "penalty_weight": weight}
-    first, last = gan.train(Config(recipe=recipe, data="mixture1d", seeds=(0, 1), steps=400, every=400, **shape))
-    reference = Reference.of(first.game, 500)
-    for before, after in zip(reference.evaluate(first), reference.evaluate(last), strict=True):
-        assert after.w1 < before.w1 / 2
+    shape = {"generator": Architecture((32, 32)), "critic": Architecture((32, 32)), "batch": 64, "lr": 1e-3}
+    config = Config(recipe=recipe, data="mixture1d", seeds=(0, 1), steps=400, every=400, penalty_weight=weight, **shape)
+    first, last = gan.train(config)
+    reference = Reference.of(first.game.target, first.game.seeds, 500, ("w1",))
+    distances = (reference.evaluate(snapshot.sample(500))["w1"] for snapshot in (first, last))
+    for before, after in zip(*distances, strict=True):
+        assert after < before / 2

@@ -12,8 +12,10 @@
 | `textures` | patches of brick, grass and gravel, 16x16 pixels |
 | `stacked-digits` | three digits as channels: 1,000 modes |
 
-Distributions draw without end, where some protocols fix 100,000 points beforehand. Finite sets keep a fifth of their
-rows for measuring. Pictures are in [-1, 1]; the numbers of other files are taken as they are.
+A target is a `Law` or `Rows`. It states `shape`, `dimension`, `classes` (labels, 0 for none), `size` and `held_out`
+(None for a law) and `fingerprint`, and draws `sample(seeds, stream, step, count)` and `labelled(...)` for all seeds at
+once. Points are flat: pictures travel as channels * height * width numbers. Laws draw without end, where some protocols
+fix 100,000 points beforehand. Finite sets keep a fifth of their rows for measuring. Pictures are in [-1, 1]; the numbers of other files are taken as they are.
 """
 
 import os
@@ -26,12 +28,14 @@ from divergences.errors import DataError
 from gan.data import mixtures
 from gan.data.files import PATH_SUFFIXES, read_rows
 from gan.data.images import DIGITS, FACES25, MNIST5K, StackedDigits, Textures
-from gan.data.law import Data
+from gan.data.law import Law
 from gan.data.mixtures import GaussianMixture
 from gan.data.rows import Rows
 from gan.data.toys import Lines, SwissRoll
 
 __all__ = ["DATASETS", "Data", "GaussianMixture", "Rows", "dataset"]
+
+Data = Law | Rows
 
 DATASETS: Mapping[str, Data] = MappingProxyType(
     {

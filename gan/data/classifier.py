@@ -10,7 +10,7 @@ from torch import Tensor
 
 from divergences.errors import DataError
 from gan.data.images import DIGITS, StackedDigits
-from gan.data.law import Data
+from gan.data.law import Law
 from gan.data.rows import HELD_OUT, Rows, split
 from gan.random import Stream
 
@@ -64,7 +64,7 @@ def _like(result: Tensor, x: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def classifier(data: Data) -> Classifier:
+def classifier(data: Law | Rows) -> Classifier:
     """The classifier of a labelled target: the same on every call, trained on rows that no measure draws.
 
     Raises DataError for a target without labels.
@@ -84,7 +84,7 @@ def classifier(data: Data) -> Classifier:
     return Classifier(layers, data.classes, accuracy=float(np.mean(reader.classify(held) == truth)))
 
 
-def _examples(data: Data) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _examples(data: Law | Rows) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Points and labels to train on, and others to judge by."""
     if isinstance(data, Rows):
         values, labels = data.load()

@@ -65,12 +65,16 @@ class Textures(Law):
 
     side: int
     source: str
-    classes: int = 3
 
     @property
     def shape(self) -> tuple[int, ...]:
         """One channel of `side` by `side` pixels."""
         return (1, self.side, self.side)
+
+    @property
+    def classes(self) -> int:
+        """One label per picture."""
+        return 3
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -111,11 +115,11 @@ class StackedDigits(Law):
         return (3, 8, 8)
 
     @property
-    def mode_count(self) -> int:
-        """The number of modes."""
+    def classes(self) -> int:
+        """The number of modes, which are the labels."""
         return 1000
 
-    classes = mode_count
+    mode_count = classes
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -126,7 +130,7 @@ class StackedDigits(Law):
         u = uniform(seeds, stream, step, (2, count, 3))
         digit = (u[:, 0] * 10).long()  # (S, count, 3)
         points = rows[starts[digit] + (u[:, 1] * sizes[digit]).long()]  # (S, count, 3, 64)
-        return points.flatten(2), (digit * digit.new_tensor([100, 10, 1])).sum(-1)
+        return points.flatten(2), 100 * digit[..., 0] + 10 * digit[..., 1] + digit[..., 2]
 
     def assign(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The number that a classifier reads, and whether the point is finite: (..., 192) -> (...).

@@ -1,8 +1,7 @@
-"""What every target offers, and what those that are distributions share."""
+"""What targets that are distributions share."""
 
 import math
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,56 +9,15 @@ from torch import Tensor
 from gan.random import Step, Stream
 
 
-class Data(Protocol):
-    """A target that a generator is trained on. Points are flat: images travel as c*h*w numbers in [-1, 1].
+class Law(ABC):
+    """A distribution: any number of independent points, none of them kept back.
 
-    Targets with modes have `mode_count`, and `assign(x)`, (..., d) -> the mode of each point, and whether it counts as
-    of high quality. Targets that know their density have `log_density(x)` in nats, (..., d) -> (...).
-
-    Attributes:
-        shape: a point's natural shape, (d,) or (c, h, w); dimension: its product.
-        source: where the target comes from. classes: how many labels there are, 0 without labels.
-        size: rows of a finite set, None for a distribution.
-        held_out: rows that `Stream.REFERENCE`, and as many again that `Stream.FLOOR`, draws before it repeats any.
-        fingerprint: SHA-256 of the content of a user's own rows, None for what is built in.
-
+    What has modes states `mode_count`, and `assign(x)`: each point's mode and whether it counts as of high quality,
+    (..., d) -> (...), (...). What knows its density states `log_density(x)` in nats, (..., d) -> (...).
+    `source` says where it comes from.
     """
 
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dimension(self) -> int: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def classes(self) -> int: ...
-    @property
-    def size(self) -> int | None: ...
-    @property
-    def held_out(self) -> int | None: ...
-    @property
-    def fingerprint(self) -> str | None: ...
-
-    def sample(
-        self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
-    ) -> Tensor:
-        """`count` points per seed: (S,) -> (S, count, d)."""
-        ...
-
-    def labelled(
-        self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
-    ) -> tuple[Tensor, Tensor]:
-        """The points that `sample` draws and their labels, int64 of shape (S, count)."""
-        ...
-
-    def check_batch(self, batch: int) -> None:
-        """Raises DataError if there are fewer training rows than points in a batch."""
-        ...
-
-
-class Law(ABC):
-    """A distribution: any number of independent points, none of them kept back."""
-
+    source: str
     size = None
     held_out = None
     fingerprint = None
@@ -67,7 +25,12 @@ class Law(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """A point's natural shape."""
+        """A point's natural shape, (d,) or (channels, height, width)."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> int:
+        """The number of labels, 0 for none."""
 
     @property
     def dimension(self) -> int:

@@ -38,11 +38,11 @@ class GaussianMixture(Law):
         return (len(self.means[0]),)
 
     @property
-    def mode_count(self) -> int:
-        """The number of modes."""
+    def classes(self) -> int:
+        """The number of modes, which are the labels."""
         return len(self.means)
 
-    classes = mode_count
+    mode_count = classes
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -112,11 +112,11 @@ class ShiftedNoise(Law):
         return (self.coordinates,)
 
     @property
-    def mode_count(self) -> int:
-        """The number of modes."""
+    def classes(self) -> int:
+        """The number of modes, which are the labels."""
         return len(self.shifts)
 
-    classes = mode_count
+    mode_count = classes
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -124,16 +124,21 @@ class ShiftedNoise(Law):
         """`count` independent points per seed, (S,) -> (S, count, d), and their modes (S, count)."""
         mode = (uniform(seeds, stream, step, (count,)) * self.mode_count).long()
         noise = normal(seeds, stream, step, (count, self.noisy), dtype=dtype)
-        shifts = torch.tensor(self.shifts, dtype=dtype, device=seeds.device)
         noise = torch.nn.functional.pad(noise, (0, self.coordinates - self.noisy))
-        return shifts[mode][..., None] + noise, mode
+        return _shifts(self, dtype, seeds.device)[mode][..., None] + noise, mode
 
     def assign(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Each point's nearest mode, and whether it lies within `radius` of it: (..., d) -> (...)."""
         middle = x.mean(-1, keepdim=True)
         spread = (x - middle).square().sum(-1)
-        offset, mode = (middle - torch.tensor(self.shifts, dtype=x.dtype, device=x.device)).abs().min(-1)
+        offset, mode = (middle - _shifts(self, x.dtype, x.device)).abs().min(-1)
         return mode, (spread + self.coordinates * offset.square()).sqrt() <= self.radius
+
+
+@lru_cache(maxsize=8)
+def _shifts(law: ShiftedNoise, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(law.shifts, dtype=dtype, device=device)
 
 
 def _equal(means: list[tuple[float, ...]], sigma: float, source: str) -> GaussianMixture:

@@ -28,12 +28,16 @@ class SwissRoll(Law):
     noise: float
     scale: float
     source: str
-    classes: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The plane."""
         return (2,)
+
+    @property
+    def classes(self) -> int:
+        """No labels."""
+        return 0
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -85,12 +89,16 @@ class Lines(Law):
 
     theta: float
     source: str
-    classes: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The plane."""
         return (2,)
+
+    @property
+    def classes(self) -> int:
+        """No labels."""
+        return 0
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64

@@ -186,6 +186,7 @@ def theory(
     *,
     report: Annotated[Path | None, Parameter(help="An .html file with tables and figures.")] = None,
     json: Annotated[Path | None, Parameter(help="A .json file with every number.")] = None,
+    figure: Annotated[Path | None, Parameter(help="A .png, .svg or .pdf file: trajectories of Dirac-GANs.")] = None,
     force: Force = False,
 ) -> None:
     """Compare every recipe's Dirac-GAN, and six updates of the bilinear game, with their closed forms.
@@ -195,12 +196,14 @@ def theory(
     from json import dumps
 
     from divergences.saving import check_free, write_atomically
+    from gan.dynamics.pictures import dirac_figure, drawn
     from gan.dynamics.report import HEADING, as_json, line, summary, theory_report
     from gan.dynamics.table import rows
 
-    for path in (report, json):
+    for path in (report, json, figure):
         if path is not None:
             check_free(path, force=force)
+    drawing = b"" if figure is None else drawn(dirac_figure(), figure.suffix)
     found = []
     print(HEADING)
     for row in rows():
@@ -210,8 +213,13 @@ def theory(
     if json is not None:
         document = dumps(as_json(found), indent=1, allow_nan=False) + "\n"
         print(f"wrote {write_atomically(json, document, force=force)}", file=sys.stderr)
+    if figure is not None:
+        print(f"wrote {write_atomically(figure, drawing, force=force)}", file=sys.stderr)
     if report is not None:
         print(f"wrote {theory_report(found).save(report, force=force)}", file=sys.stderr)
+
+
+app.command("gan.bench.command:bench", name="bench")
 
 
 def main() -> None:

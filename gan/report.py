@@ -61,7 +61,7 @@ def samples_figure(run: Run) -> Figure:
             axes.imshow(mosaic(fake, shape), cmap="gray", vmin=-1, vmax=1)
             axes.set_axis_off()
         else:
-            _scatter(axes, game.target, real, fake)
+            scatter(axes, game.target, real, fake)
         axes.set_title(str(replica), fontsize=9)
     handles, labels = grid[0][0].get_legend_handles_labels()
     if handles:
@@ -154,7 +154,8 @@ def _numbers(run: Run) -> tuple[list[str], list[list[float | int | str]]]:
     return ["", *(str(replica) for replica in run.config.replicas[:SHOWN]), "perfect"], rows
 
 
-def _scatter(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> None:
+def scatter(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> None:
+    """Points of the target and of a generator: histograms on the line, else their first two coordinates."""
     if target.dimension == 1:
         edges = np.linspace(real.min() - 1, real.max() + 1, 60)
         axes.hist(real[:, 0], edges, color=REAL, label="target")

@@ -1,0 +1,107 @@
+"""The command `gan bench`: parse, run, collect, print."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from divergences.console import UsageError, Whole, progress_bar, say
+
+_MANY = {"consume_multiple": True, "negative": ()}
+
+
+def bench(
+    *,
+    out: Annotated[Path | None, Parameter(help="The folder of the bench; an unfinished one is gone on with.")] = None,
+    protocol: Annotated[str | None, Parameter(help="A published comparison; --list shows them.")] = None,
+    budget: Annotated[float | None, Parameter(help="The share of the published steps to run.")] = None,
+    seeds: Annotated[Whole | None, Parameter(help="How many; default the protocol's, or 5.")] = None,
+    recipe: Annotated[tuple[str, ...], Parameter(help="Without a protocol: which, as wgan-gp hinge.", **_MANY)] = (),
+    data: Annotated[tuple[str, ...], Parameter(help="Names, files or folders; each with each recipe.", **_MANY)] = (),
+    steps: Annotated[Whole | None, Parameter(help="Of the generator; default 2000.")] = None,
+    batch: Annotated[Whole | None, Parameter(help="Samples per step; default each recipe's.")] = None,
+    critic_steps: Annotated[Whole | None, Parameter(help="Default each recipe's.")] = None,
+    lr: Annotated[
+        tuple[float, ...], Parameter(help="One, or several to compare; default each recipe's.", **_MANY)
+    ] = (),
+    penalty_weight: Annotated[float | None, Parameter(help="For the recipes with a penalty.")] = None,
+    hidden: Annotated[tuple[Whole, ...], Parameter(help="Widths of both networks' hidden layers.", **_MANY)] = (),
+    latent: Annotated[Whole | None, Parameter(help="Dimension of the generator's input; default 4.")] = None,
+    measures: Annotated[tuple[str, ...], Parameter(help="The table's columns, as w1 modes.", **_MANY)] = (),
+    n: Annotated[Whole | None, Parameter(name=("-n", "--n"), help="Samples per measure; default 1000.")] = None,
+    device: Annotated[str, Parameter(help="A torch device.")] = "cpu",
+    threads: Annotated[Whole, Parameter(help="Of torch in each process; part of what repeats the bits.")] = 1,
+    jobs: Annotated[Whole, Parameter(help="Cells that run side by side.")] = 1,
+    backend: Annotated[str, Parameter(help="loky, processes here; dask, a cluster.")] = "loky",
+    scheduler: Annotated[str | None, Parameter(help="Address of dask's; default one here with --jobs workers.")] = None,
+    shard: Annotated[str, Parameter(help="i/n: only every n-th cell, from the i-th, counted from 0.")] = "0/1",
+    collect: Annotated[bool, Parameter(negative=(), help="Run nothing; the table of what is finished.")] = False,
+    report: Annotated[Path | None, Parameter(help="An .html file to write as well.")] = None,
+    force: Annotated[bool, Parameter(negative=(), help="Replace what is there.")] = False,
+    list: Annotated[
+        bool, Parameter(name="--list", negative=(), help="The protocols, and what is wrong with them.")
+    ] = False,
+) -> None:
+    """Train recipes on data sets over seeds, and print one table: mean, 95 % interval, success, cost.
+
+    Example: gan bench --recipe wgan-gp nonsaturating --data ring8 grid25 --seeds 5 --steps 2000 --out OUT
+    Example: gan bench --protocol veegan --out OUT --jobs 2 --report veegan.html
+    """
+    from divergences._checks import count
+    from divergences.saving import check_free
+    from gan.bench import bench as benches
+    from gan.bench import show, table
+
+    if list:
+        show.protocols()
+        return
+    if out is None:
+        raise UsageError("--out must name the folder of the bench")
+    free = {
+        "recipe": recipe, "data": data, "steps": steps, "batch": batch, "critic_steps": critic_steps, "lr": lr,
+        "penalty_weight": penalty_weight, "hidden": hidden, "latent": latent, "measures": measures, "n": n,
+    }  # fmt: skip
+    given = {name: value for name, value in free.items() if value not in (None, ())}
+    chosen = _protocol(protocol, given, budget, seeds, device)
+    part = _shard(shard)
+    if force and part != (0, 1):
+        raise UsageError("--force removes the other shards' runs as well: use it without --shard")
+    if report is not None:
+        check_free(report, force=force)
+    benches.shard_of(chosen, part)
+    benches.claim(chosen, out, force=force)
+    if not collect:
+        with progress_bar() as progress:
+            benches.run_cells(
+                chosen, out, shard=part, jobs=jobs, backend=backend, scheduler=scheduler,
+                threads=count(threads, "threads"), progress=progress,
+            )  # fmt: skip
+    results = table.collect(chosen, out)
+    content = table.save(chosen, results, out)
+    show.table(chosen, results, content)
+    if report is not None:
+        from gan.bench import page
+
+        say(f"wrote {page.report(chosen, results, content).save(report, force=force)}")
+
+
+def _protocol(name: str | None, given: dict[str, Any], budget: float | None, seeds: int | None, device: str) -> Any:
+    """The protocol named, or one made of recipes x data."""
+    from gan.bench.free import free
+    from gan.bench.protocols import protocol
+
+    if name is None:
+        if budget is not None:
+            raise UsageError("--budget is a share of a protocol's steps: give --protocol, or --steps")
+        return free(seeds=5 if seeds is None else seeds, device=device, **given)
+    if given:
+        raise UsageError(f"--protocol fixes --{sorted(given)[0].replace('_', '-')}: leave one of the two out")
+    return protocol(name).at(budget=budget, seeds=seeds, device=device)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if not found:
+        raise UsageError(f"--shard must be i/n, such as 0/2; got {text!r}")
+    return int(found[1]), int(found[2])

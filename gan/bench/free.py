@@ -1,0 +1,73 @@
+"""A bench that a user asks for: recipes x data, everything else equal."""
+
+from collections.abc import Sequence
+
+from divergences.errors import DataError
+from gan.bench.protocol import Cell, Protocol
+from gan.config import Config
+from gan.data import dataset
+from gan.measures import MEASURES, SAMPLES, default_measures
+from gan.networks import Architecture
+from gan.recipes import RECIPES
+
+FIRST = ("w1", "modes", "high_quality")  # columns, where they apply
+
+
+def free(
+    *,
+    recipe: Sequence[str] = ("nonsaturating", "wgan-gp"),
+    data: Sequence[str] = ("ring8",),
+    seeds: int = 5,
+    steps: int = 2000,
+    batch: int | None = None,
+    critic_steps: int | None = None,
+    lr: Sequence[float] = (),
+    penalty_weight: float | None = None,
+    hidden: Sequence[int] = (128, 128),
+    latent: int = 4,
+    measures: Sequence[str] = (),
+    n: int = SAMPLES,
+    device: str = "cpu",
+) -> Protocol:
+    """Every recipe on every data set, for seeds 0, 1, ...; see `Config` for the rest.
+
+    >>> bench = free(recipe=("hinge", "wgan-gp"), data=("ring8", "grid25"), steps=10, lr=(1e-3,), penalty_weight=1)
+    >>> [cell.folder for cell in bench.cells]
+    ['ring8-hinge', 'ring8-wgan-gp', 'grid25-hinge', 'grid25-wgan-gp']
+    """
+    arguments = _arguments(locals())
+    widths = Architecture(tuple(hidden))
+    cells = []
+    for target in data:
+        for name in recipe:
+            weighted = name in RECIPES and RECIPES[name].penalties
+            try:
+                config = Config(
+                    recipe=name, data=target, seeds=range(seeds), steps=steps, every=-(-max(1, steps) // 10),
+                    batch=batch, critic_steps=critic_steps, lr=lr[0] if len(lr) == 1 else tuple(lr) or None,
+                    penalty_weight=penalty_weight if weighted else None, generator=widths, critic=widths,
+                    latent=latent, device=device,
+                )  # fmt: skip
+            except DataError as error:
+                raise DataError(f"{name} on {target}: {error}") from None
+            cells.append(Cell(name, config, tuple(measures), n))
+    usual = dict.fromkeys(m for target in data for m in default_measures(dataset(target)))
+    columns = tuple(measures) or tuple(m for m in FIRST if m in usual) or tuple(usual)[:3]
+    return Protocol(
+        name="free",
+        description=f"{', '.join(recipe)} on {', '.join(data)}, {steps} steps.",
+        cells=tuple(cells),
+        columns=tuple(column for column in columns if column in MEASURES) or columns,
+        seeds=seeds,
+        arguments=arguments,
+    )
+
+
+def _arguments(given: dict) -> tuple[str, ...]:
+    """The options that say the same on a command line."""
+    words: list[str] = []
+    for name, value in given.items():
+        values = list(value) if isinstance(value, tuple | list | range) else [] if value is None else [value]
+        if values:
+            words += [f"--{name.replace('_', '-')}", *(f"{v:.12g}" if isinstance(v, float) else str(v) for v in values)]
+    return tuple(words)

@@ -1,0 +1,260 @@
+"""The table of a bench: what finished cells reached over seeds, beside what is attainable and what is published."""
+
+import itertools
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from divergences.errors import DataError
+from divergences.saving import write_atomically
+from gan import runs
+from gan.bench.bench import FAILED, TABLE, finished
+from gan.bench.protocol import Cell, Column, Protocol
+from gan.game import Game
+from gan.measures import MEASURES
+from gan.runs import Run
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A mean over `count` seeds with Student's interval; None where there are too few."""
+
+    mean: float | None
+    low: float | None = None
+    high: float | None = None
+    count: int = 0
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Statistic":
+        """The statistic of the values that are numbers.
+
+        >>> Statistic.of(np.array([1.0, 2.0, 3.0, np.nan]))
+        Statistic(mean=2.0, low=-0.4841, high=4.4841, count=3)
+        """
+        known = np.asarray(values, dtype=float)
+        known = known[np.isfinite(known)]
+        if len(known) < 2:
+            return cls(float(known[0]) if len(known) else None, count=len(known))
+        mean = float(known.mean())
+        half = float(student.ppf((1 + LEVEL) / 2, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
+        return cls(mean, mean - half, mean + half, len(known))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell at one combination of the settings that its configuration lists, over its seeds.
+
+    Attributes:
+        values: by column one number per seed, None for a seed that diverged; columns: their statistics.
+        success: how many seeds met the cell's rules, None without rules. A diverged seed did not.
+        diverged: by seed the step at which it was stopped, 0 if it was not.
+        perfect: what a perfect generator gets, by column; exact: what is best, where that is known otherwise.
+        seconds: of training, this row's share of its cell's. samples: real samples seen, and updates: of both players,
+        each per seed.
+        equal_seconds, equal_updates: the columns' means at the last snapshot within what the least row on the same
+        data took per seed.
+
+    """
+
+    data: str
+    name: str
+    seeds: tuple[int, ...]
+    steps: int
+    n: int
+    values: dict[str, list[float | None]]
+    columns: dict[str, Statistic]
+    rules: list[str]
+    success: int | None
+    diverged: list[int]
+    perfect: dict[str, float | None]
+    exact: dict[str, float]
+    seconds: float
+    steps_per_second: float | None
+    samples: int
+    updates: int
+    equal_seconds: dict[str, Any] = field(default_factory=dict)
+    equal_updates: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A cell that has run, and its rows: for each the places of its seeds among the run's replicas."""
+
+    cell: Cell
+    folder: Path
+    run: Run
+    rows: list[tuple[Row, list[int]]]
+
+
+def collect(protocol: Protocol, out: Path) -> list[Result]:
+    """The results of the cells that are finished in `out`, wherever they ran.
+
+    Raises DataError for a folder with another experiment.
+    """
+    results = [_result(protocol, cell, out / cell.folder) for cell in protocol.cells if finished(out / cell.folder)]
+    for data in dict.fromkeys(result.cell.data for result in results):
+        _match([result for result in results if result.cell.data == data])
+    return results
+
+
+def save(protocol: Protocol, results: Sequence[Result], out: Path) -> dict[str, Any]:
+    """Write `bench.json`: all that the terminal and the report show, seed by seed, and paired differences."""
+    rows = [row for result in results for row, _ in result.rows]
+    done = {result.cell.folder for result in results}
+    content = {
+        "arguments": list(protocol.arguments),
+        "command": command(protocol, out),
+        "protocol": {
+            "name": protocol.name,
+            "description": protocol.description,
+            "budget": protocol.budget,
+            "faults": list(protocol.faults),
+            "differences": list(protocol.differences),
+        },
+        "interval": f"{LEVEL:.0%}, Student's t over seeds",
+        "rows": [asdict(row) for row in rows],
+        "pairs": pairs(rows),
+        "missing": [cell.folder for cell in protocol.cells if cell.folder not in done],
+        "published": [
+            {"source": p.source, "error": p.error, "data": data, "name": name, "values": dict(values)}
+            for p in protocol.published
+            for (data, name), values in p.rows.items()
+        ],
+    }
+    write_atomically(out / TABLE, json.dumps(content, indent=1, allow_nan=False) + "\n", force=True)
+    return content
+
+
+def command(protocol: Protocol, out: Path) -> str:
+    """What repeats the numbers, to be pasted into a shell."""
+    return shlex.join(["gan", "bench", *protocol.arguments, "--out", str(out)])
+
+
+def pairs(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Differences, second less first, between rows on the same data, seed by seed.
+
+    Replicas of one seed are measured against the same samples of the target: the difference has less spread.
+    """
+    found = []
+    for a, b in itertools.combinations(rows, 2):
+        if a.data != b.data:
+            continue
+        common = [seed for seed in a.seeds if seed in b.seeds]
+        differences = {name: asdict(Statistic.of(_of(b, name, common) - _of(a, name, common))) for name in a.values}
+        found.append({"data": a.data, "first": a.name, "second": b.name, "difference": differences})
+    return found
+
+
+def _of(row: Row, name: str, seeds: Sequence[int]) -> np.ndarray:
+    return np.array([row.values[name][row.seeds.index(seed)] for seed in seeds], dtype=float)
+
+
+def names_of(protocol: Protocol) -> list[str]:
+    """The columns' names."""
+    return [column if isinstance(column, str) else column.name for column in protocol.columns]
+
+
+def badness(column: str | Column, value: float) -> float:
+    """How far from best: smaller is better."""
+    if isinstance(column, Column):
+        return value if column.better == "lower" else -value
+    return MEASURES[column].badness(value) if column in MEASURES else value
+
+
+def _result(protocol: Protocol, cell: Cell, folder: Path) -> Result:
+    run = runs.read(folder)
+    n = json.loads((folder / "config.json").read_bytes()).get("n")
+    measures = set(cell.measures) - set(run.perfect)
+    if run.config != cell.config or n != cell.n or measures:
+        raise DataError(f"{folder} must hold the cell {cell.name!r} of this bench; it holds another experiment.")
+    replicas = cell.config.replicas
+    failed = (folder / FAILED).exists()
+    columns = dict(zip(names_of(protocol), protocol.columns, strict=True))
+    values = {name: _values(column, cell, folder, run) for name, column in columns.items()}
+    stopped = run.last("diverged")
+    # A stopped replica keeps its last finite parameters; what they give is no result of the training asked for.
+    stopped = np.where((stopped == 0) & failed, run.config.steps, stopped).astype(int)
+    values = {name: np.where(stopped > 0, np.nan, column) for name, column in values.items()}
+    places: dict[tuple[tuple[str, float], ...], list[int]] = {}
+    for k, replica in enumerate(replicas):
+        places.setdefault(tuple(replica.settings.items()), []).append(k)
+    rows = [(_row(cell, run, settings, at, values, stopped), at) for settings, at in places.items()]
+    return Result(cell, folder, run, rows)
+
+
+def _row(
+    cell: Cell,
+    run: Run,
+    settings: tuple[tuple[str, float], ...],
+    at: list[int],
+    values: dict[str, np.ndarray],
+    stopped: np.ndarray,
+) -> Row:
+    config, game = run.config, Game(run.config)
+    own = {name: column[at] for name, column in values.items()}
+    held = np.all([rule.holds(own) for rule in cell.success], axis=0) if cell.success else None
+    last, seconds = run.records[-1], run.records[-1]["seconds"]
+    perfect = {
+        name: Statistic.of(np.array(run.perfect[name], dtype=float)[at]).mean for name in own if name in run.perfect
+    }
+    return Row(
+        data=cell.data,
+        name=", ".join((cell.name, *(f"{name} {value:g}" for name, value in settings))),
+        seeds=tuple(config.replicas[k].seed for k in at),
+        steps=last["step"],
+        n=cell.n,
+        values={name: [float(v) if np.isfinite(v) else None for v in column] for name, column in own.items()},
+        columns={name: Statistic.of(column) for name, column in own.items()},
+        rules=[str(rule) for rule in cell.success],
+        success=None if held is None else int(held.sum()),
+        diverged=[int(step) for step in stopped[at]],
+        perfect=perfect,
+        exact=dict(cell.exact),
+        seconds=seconds * len(at) / len(config.replicas),
+        steps_per_second=last["step"] / seconds if seconds > 0 else None,
+        samples=last["step"] * game.critic_steps * game.batch,
+        updates=last["step"] * (game.critic_steps + config.generator_steps),
+    )
+
+
+def _values(column: str | Column, cell: Cell, folder: Path, run: Run) -> np.ndarray:
+    """A column at the end of a run, (S,); NaN throughout for a measure that this cell does not take."""
+    if isinstance(column, Column):
+        return np.asarray(column.value(cell, folder, run), dtype=float)
+    return run.last(column) if column in run.records[-1] else np.full(len(cell.config.replicas), np.nan)
+
+
+def _match(results: list[Result]) -> None:
+    """Fill in where the rows on one data set stood after equal seconds, and after equal updates, per seed."""
+    per_seed = lambda row: row.seconds / len(row.seeds)
+    rows = [row for result in results for row, _ in result.rows]
+    seconds, updates = min(map(per_seed, rows)), min(row.updates for row in rows)
+    for result in results:
+        steps, clock = result.run.column("step"), result.run.column("seconds")
+        for row, at in result.rows:
+            replicas = len(result.run.config.replicas)
+            turns = row.updates / row.steps if row.steps else 0
+            row.equal_seconds.update(seconds=seconds, **_within(result.run, row, at, clock / replicas, seconds))
+            row.equal_updates.update(updates=updates, **_within(result.run, row, at, steps * turns, updates))
+
+
+def _within(run: Run, row: Row, at: list[int], spent: np.ndarray, limit: float) -> dict[str, Any]:
+    """The columns' means at the last snapshot for which no more than `limit` was spent."""
+    k = int(np.flatnonzero(spent <= limit * (1 + 1e-9))[-1])
+    record = run.records[k]
+    alive = np.array(record["diverged"])[at] == 0
+    means = {
+        name: Statistic.of(np.where(alive, np.array(record[name], dtype=float)[at], np.nan)).mean
+        for name in row.values
+        if name in record
+    }
+    return {"step": record["step"], "columns": means}

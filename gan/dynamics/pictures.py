@@ -1,5 +1,6 @@
 """Three figures of the theory bench: Dirac-GANs in their plane, the six updates on xy, contraction against the step."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from divergences._checks import choice
 from gan.dynamics.closed_forms import BILINEAR
 from gan.dynamics.dirac import dirac
 from gan.dynamics.fields import DifferentiableGame, bilinear
@@ -97,6 +99,18 @@ def contraction_figure() -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, ncols=2)
     return figure
+
+
+def drawn(figure: Figure, suffix: str) -> bytes:
+    """A figure as the bytes of a file. Raises DataError for a suffix other than .png, .svg and .pdf.
+
+    >>> drawn(Figure(), ".png")[1:4]
+    b'PNG'
+    """
+    choice(suffix, (".png", ".svg", ".pdf"), "the figure's suffix")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=suffix[1:], dpi=110)
+    return buffer.getvalue()
 
 
 def _field(axes: Axes, game: DifferentiableGame) -> None:

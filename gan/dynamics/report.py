@@ -133,8 +133,8 @@ _DIRAC = (
 )
 _CAPTION = (
     "Eigenvalues of the field's Jacobian at rest. A round: what the critic's steps and one step of the generator do to "
-    "a small deviation, at the step size named. Flow: near rest, by the eigenvalues. Played: four and a half turns "
-    "from (1, 1) by plain gradient steps in the recipe's rhythm; less than half a percent in a turn and a half is none."
+    "a small deviation, at the step size named. Flow: near rest, by the eigenvalues. Played: three turns from (1, 1) "
+    "by plain gradient steps in the recipe's rhythm; a change below half a percent in a turn counts as none."
 )
 _BILINEAR = (
     "min over x, max over y of xy. For x'Ay the step counts in units of A's singular values. Simultaneous steps spiral "

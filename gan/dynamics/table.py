@@ -26,7 +26,7 @@ from gan.objectives import OBJECTIVES
 from gan.recipes import RECIPES, Recipe
 
 RATE = 0.2  # the step of Mescheder et al.; less where the field is stiffer than 1 / RATE
-STEPS = 450  # of a game that does not turn; others are played for four and a half turns
+STEPS = 450  # of a game that does not turn; others are played for three turns
 CONVERGES, TURNS, DIVERGES = "converges", "turns", "diverges"
 KINK, RESTLESS = "no derivative", "does not settle"
 
@@ -184,9 +184,9 @@ def rows(recipes: Mapping[str, Recipe] = RECIPES) -> Iterator[Row]:
 
 
 def _rounds(values: Tensor | None, rate: float) -> int:
-    """How long to play: so that each third, of which `played_out` compares two, is one and a half turns."""
+    """How long to play: so that each third, of which `played_out` compares two, is one turn."""
     turning = 0.0 if values is None else float(values.imag.abs().max())
-    return math.ceil(4.5 * 2 * math.pi / (rate * turning)) if turning > 0 else STEPS
+    return math.ceil(3 * 2 * math.pi / (rate * turning)) if turning > 0 else STEPS
 
 
 def _clip(recipe: Recipe) -> float | None:

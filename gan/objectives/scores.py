@@ -147,6 +147,15 @@ class Hinge(Separable):
         return 1 - self.critic_loss(real, fake) / 2
 
 
+def _advantage(real: Tensor, fake: Tensor) -> Tensor:
+    """How much more real the real point of each pair is."""
+    if real.shape[-1] != fake.shape[-1]:
+        raise DataError(
+            f"A relativistic critic needs as many real as fake points; got {real.shape[-1]} and {fake.shape[-1]}."
+        )
+    return real - fake
+
+
 @dataclass(frozen=True)
 class Relativistic(Objective):
     """Is the real point of a pair the more real one? Critic E log(1 + e^(w - v)), generator E log(1 + e^(v - w)).
@@ -163,10 +172,10 @@ class Relativistic(Objective):
     measures = "JSD of pairs"
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(fake - real).mean(-1)
+        return softplus(-_advantage(real, fake)).mean(-1)
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        return softplus(real - fake).mean(-1)
+        return softplus(_advantage(real, fake)).mean(-1)
 
     def estimate(self, real: Tensor, fake: Tensor) -> Tensor:
         return log(2) - self.critic_loss(real, fake)

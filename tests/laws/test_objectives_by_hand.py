@@ -142,6 +142,12 @@ def test_mmd_is_unbiased_and_needs_two_points():
         MMD().estimate(x, y[:, :1])
 
 
+def test_relativistic_points_come_in_pairs():
+    """A single fake point is not paired with every real one unnoticed."""
+    with pytest.raises(DataError, match="as many real as fake points; got 3 and 1"):
+        OBJECTIVES["relativistic"].critic_loss(torch.zeros(3), torch.zeros(1))
+
+
 def test_feature_matching():
     """The critic is the logistic one on the first output; the generator matches means of the others."""
     x, y = clouds()

@@ -15,7 +15,8 @@
 A target is a `Law` or `Rows`. It states `shape`, `dimension`, `classes` (labels, 0 for none), `size` and `held_out`
 (None for a law) and `fingerprint`, and draws `sample(seeds, stream, step, count)` and `labelled(...)` for all seeds at
 once. Points are flat: pictures travel as channels * height * width numbers. Laws draw without end, where some protocols
-fix 100,000 points beforehand. Finite sets keep a fifth of their rows for measuring. Pictures are in [-1, 1]; the numbers of other files are taken as they are.
+fix 100,000 points beforehand. Finite sets keep a fifth of their rows for measuring. Pictures are in [-1, 1]; numbers
+of other files are taken as they are.
 """
 
 import os

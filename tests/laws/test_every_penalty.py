@@ -160,6 +160,12 @@ def test_a_slope_of_ones_own():
         assert torch.allclose(own, penalty(autograd_slope(lambda x: net(parameters, x)[..., 0]), real, fake, u))
 
 
+def test_a_slope_can_be_measured_without_a_graph():
+    """Where gradients are switched off, as for a measure, the slope is still found."""
+    with torch.no_grad():
+        assert autograd_slope(bowl)(torch.tensor([[3.0, 6.0]])).tolist() == [[2.0, 4.0]]
+
+
 @EVERY
 def test_penalty_has_gradients_at_slope_zero(name):
     """A critic that is flat has a finite penalty and a finite gradient."""

@@ -20,17 +20,21 @@ from divergences.samples import estimate
 from gan.measures.sample import NEIGHBOURS, Pair, Sample
 
 METHOD = "nearest_neighbour"
+CONTRAST = 1e12  # of scales within two samples, beyond which their common unit swallows the smaller one
 
 
 def kl(pair: Pair) -> float:
     """KL(p, q) = E_p log(p/q), from the two samples by nearest neighbours.
 
-    Samples can show about log n nats where q is missing on a part of p: a floor for the truth, no more.
+    Values far above log n say no more than "far": they come from where the generator has no samples.
     If a share s of q is atoms, KL is that to the rest of q, less log(1 - s): infinite for s = 1.
+
+    Raises DataError if the samples live on scales too different to be compared.
     """
     atoms = _atoms(pair.fake)
     if atoms.all():
         return math.inf
+    _check_contrast(pair)
     rest = pair.fake.points[~atoms]
     return float(estimate(pair.real.points, rest, "kl", method=METHOD)) - math.log(len(rest) / len(atoms))
 
@@ -47,14 +51,26 @@ def reverse_kl(pair: Pair) -> float:
 def js(pair: Pair) -> float:
     """JSD(p, q) in [0, log 2], from the two samples by nearest neighbours; log 2 if q is nothing but atoms.
 
-    Raises DataError where q is partly atoms, for which there is no estimate.
+    Raises DataError where q is partly atoms, for which there is no estimate, and as `kl` does.
     """
     atoms = _atoms(pair.fake)
     if atoms.all():
         return math.log(2)
     if atoms.any():
         raise DataError(f"JS needs samples of a density; {atoms.mean():.0%} of the generator's are copies of others.")
+    _check_contrast(pair)
     return float(estimate(pair.real.points, pair.fake.points, "js", method=METHOD))
+
+
+def _check_contrast(pair: Pair) -> None:
+    everything = np.concatenate([pair.real.points, pair.fake.points])
+    extent = np.abs(everything - everything.mean(axis=0)).max()
+    gap = min(float(np.median(s.nearest[~_atoms(s), -1])) for s in (pair.real, pair.fake))
+    if extent > CONTRAST * gap:
+        raise DataError(
+            f"Densities can be compared on scales up to {CONTRAST:g} apart; the samples reach {extent:.2g} and their "
+            f"neighbours are {gap:.2g} away."
+        )
 
 
 def _atoms(sample: Sample) -> np.ndarray:

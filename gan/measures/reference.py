@@ -17,6 +17,7 @@ from gan.random import Stream
 
 SAMPLES = 1000
 TRAINING = 20_000  # rows that generated points are compared with
+LARGEST = 1e100  # a coordinate beyond it has diverged: squares and their sums would leave the floats
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ class Reference:
 def _judge(measures: tuple[Measure, ...], real: Sample, points: np.ndarray) -> Judgement:
     values: dict[str, float] = {}
     reasons: dict[str, str] = {}
-    if not np.isfinite(points).all():
-        return Judgement({}, {m.name: "the samples are not finite: this seed diverged" for m in measures})
+    if not (np.abs(points) <= LARGEST).all():
+        return Judgement({}, {m.name: f"samples are NaN or beyond {LARGEST:g}: this seed diverged" for m in measures})
     pair = Pair(real, Sample(points, real.data, real.training))
     for measure in measures:
         try:

@@ -160,11 +160,11 @@ def test_a_lost_seed_costs_nobody_else(references, target):
     reference = Reference.of(data, SEEDS[:7], N, applicable(data))
     whole = reference.evaluate(x)
     x[1, 3, 0], x[2, 0, 1] = torch.nan, torch.inf
-    x[3], x[4], x[5] = x[3] * 1e308, 0.25, x[5] * 5e-324
+    x[3], x[4], x[5] = x[3].clip(-1, 1) * 1e308, 0.25, x[5] * 5e-324
     judged, spoilt = reference.judge(x), reference.evaluate(x)
     for name, values in spoilt.items():
         assert (values[0], values[6]) == (whole[name][0], whole[name][6])
-        assert values[1] is values[2] is None
+        assert values[1] is values[2] is values[3] is None
     assert "diverged" in judged[1].reasons["w1"]
     for measure in reference.measures:
         for one in judged:

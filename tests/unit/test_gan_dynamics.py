@@ -164,11 +164,12 @@ def test_penalties_add_up():
     assert apart(spectrum(game), dirac_eigenvalues(0.5, 0.5, 20.0)) < 1e-12
 
 
+@pytest.mark.parametrize("name", ["nonsaturating", "relativistic"])
 @pytest.mark.parametrize("noise", [0.1, 0.7, 2.5])
-def test_instance_noise(noise):
-    """Instance noise: f''(0) sigma^2 ± sqrt(f''(0)^2 sigma^4 - f'(0)^2)."""
+def test_instance_noise(noise, name):
+    """Instance noise: f''(0) sigma^2 ± sqrt(f''(0)^2 sigma^4 - f'(0)^2); on pairs too, whose noises are independent."""
     expected = dirac_eigenvalues(0.5, 0.5, noise**2 / 2)
-    assert apart(spectrum(dirac(OBJECTIVES["nonsaturating"], noise=noise)), expected) < 1e-12
+    assert apart(spectrum(dirac(OBJECTIVES[name], noise=noise)), expected) < 1e-12
 
 
 @pytest.mark.parametrize("gamma", [0.3, 1.0])
@@ -198,12 +199,13 @@ def test_alternating_steps(critic, generator, h):
     assert (found > 1 + 1e-6) is (a > 2)
 
 
+@pytest.mark.parametrize("gamma", [0.3, 3.0])
 @pytest.mark.parametrize("critic", [1, 5])
-def test_alternating_steps_with_a_penalty(critic):
-    """The closed form of a round keeps its shape under R1."""
+def test_alternating_steps_with_a_penalty(critic, gamma):
+    """The closed form of a round keeps its shape under R1, whether its eigenvalues are complex or real."""
     step = lambda game, state, rate: alternating(game, state, rate, critic_steps=critic)
-    expected = alternating_contraction(0.2 / 2, 0.2 * 0.3, critic)
-    game = dirac(Minimax(), [replace(R1, weight=0.3)])
+    expected = alternating_contraction(0.2 / 2, 0.2 * gamma, critic)
+    game = dirac(Minimax(), [replace(R1, weight=gamma)])
     assert contraction(game, step, 0.2) == pytest.approx(expected, abs=1e-12)
 
 

@@ -29,7 +29,7 @@ class Architecture:
         if not isinstance(self.hidden, tuple | list):
             raise DataError(f"hidden must list the widths of the hidden layers; got {self.hidden!r}.")
         object.__setattr__(self, "hidden", tuple(count(width, "a width in hidden") for width in self.hidden))
-        choice(self.activation, ACTIVATIONS, "activation")
+        choice(self.activation, (*ACTIVATIONS, "maxout"), "activation")
         if not isinstance(self.batch_norm, bool):
             raise DataError(f"batch_norm must be True or False; got {self.batch_norm!r}.")
 
@@ -42,8 +42,9 @@ def critic(make: Callable[..., Network] = perceptron) -> CriticFactory:
     """Critics of flat points, by a factory of `factories.py`."""
 
     def of_shape(shape: Shape, outputs: int, chosen: Architecture) -> Network:
-        factory = normalised if chosen.batch_norm else make
-        return factory(math.prod(shape), chosen.hidden, outputs, activation=chosen.activation)
+        return _plain_or_normalised(make, chosen)(
+            math.prod(shape), chosen.hidden, outputs, activation=chosen.activation
+        )
 
     return of_shape
 
@@ -52,8 +53,9 @@ def generator(make: Callable[..., Network] = perceptron) -> GeneratorFactory:
     """Generators of flat points, by a factory of `factories.py`; images end in tanh, for they lie in [-1, 1]."""
 
     def of_shape(inputs: int, shape: Shape, chosen: Architecture) -> Network:
-        factory = normalised if chosen.batch_norm else make
-        network = factory(inputs, chosen.hidden, math.prod(shape), activation=chosen.activation)
+        network = _plain_or_normalised(make, chosen)(
+            inputs, chosen.hidden, math.prod(shape), activation=chosen.activation
+        )
         return Chain((network, Pointwise("tanh"))) if len(shape) == 3 else network
 
     return of_shape
@@ -63,6 +65,7 @@ def image_critic(*, normalise: bool = True, deviation: float | None = 0.02) -> C
     """DCGAN's critic; `hidden` lists its channels."""
 
     def of_shape(shape: Shape, outputs: int, chosen: Architecture) -> Network:
+        choice(chosen.activation, ACTIVATIONS, "activation of convolutions")
         image = _image(shape)
         return dcgan_critic(
             image, chosen.hidden, outputs, normalise=normalise, activation=chosen.activation, deviation=deviation
@@ -78,6 +81,15 @@ def image_generator(*, normalise: bool = True, deviation: float | None = 0.02) -
         return dcgan_generator(inputs, chosen.hidden, _image(shape), normalise=normalise, deviation=deviation)
 
     return of_shape
+
+
+def _plain_or_normalised(make: Callable[..., Network], chosen: Architecture) -> Callable[..., Network]:
+    """The recipe's own kind of network, which only a plain perceptron lets the experiment normalise."""
+    if not chosen.batch_norm:
+        return make
+    if make is not perceptron:
+        raise DataError("batch_norm must be False for this recipe, whose network is of a kind of its own.")
+    return normalised
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:

@@ -237,6 +237,7 @@ def test_nobody_left():
         ({"recipe": "cyclegan"}, "data must name two data sets"),
         ({"recipe": "cgan", "data": "swissroll"}, "data must have labels"),
         ({"recipe": "dcgan"}, "data must be images"),
+        ({"recipe": "pacgan", "critic": Architecture(batch_norm=True)}, "batch_norm must be False"),
         ({"data": "digits", "batch": 2000}, "batch"),
         ({"generator": (8, 0)}, "generator must be an Architecture"),
         ({"dtype": "float16"}, "dtype must be"),

@@ -102,6 +102,31 @@ def test_densities_of_mixtures(name):
     assert data.log_density(x).exp().numpy() == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "distance", "sigma"),
+    [
+        ("ring8", 2, 0.1),
+        ("ring8-veegan", 1, 0.01),
+        ("ring8-wgan-gp", 2 / 1.414, 0.02 / 1.414),
+        ("ring8-seven", 1, 0.01),
+        ("grid25", 2, 0.05),
+        ("grid25-paired", 1.5, 0.1),
+        ("grid25-bourgan", 2, 0.1),
+        ("grid25-wgan-gp", 2 / 2.828, 0.05 / 2.828),
+    ],
+)
+def test_published_parameters(name, distance, sigma):
+    """Radius of each ring, spacing of each grid, and sigma, as the protocols state them."""
+    means = np.array(MIXTURES[name].means)
+    if name.startswith("ring"):
+        found = np.linalg.norm(means, axis=1)
+    else:
+        found = np.diff(np.unique(means))
+        assert means.mean(0) == pytest.approx([0, 0])
+    assert found == pytest.approx(distance)
+    assert MIXTURES[name].sigmas == pytest.approx((sigma,) * len(means))
+
+
 def test_seven_mode_ring_is_what_the_notebook_draws():
     """Eight angles of a linspace with both ends are seven places, one of them twice: so is ours."""
     angles = np.linspace(0, 2 * np.pi, 8)

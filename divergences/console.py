@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
@@ -20,8 +20,11 @@ class UsageError(ValueError):
     """The command line cannot be understood: exit code 2."""
 
 
-def run(app: App, argv: Sequence[str] | None = None) -> int:
-    """Run `app` on `argv` (default: the command line) and return its exit code; errors are one line on stderr."""
+def run(app: App, argv: Sequence[str] | None = None, *, speaks: Callable[[], bool] = lambda: True) -> int:
+    """Run `app` on `argv` (default: the command line) and return its exit code; errors are one line on stderr.
+
+    Of several processes that run one command, only the one that `speaks` explains an error.
+    """
     tokens = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in tokens
     app.suppress_keyboard_interrupt = False  # an interrupt is explained like any other end
@@ -41,7 +44,8 @@ def run(app: App, argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         code, message = explain(error)
-        say(f"{app.name[0]}: {message}")
+        if speaks():
+            say(f"{app.name[0]}: {message}")
     return int(code or DONE)
 
 
@@ -59,7 +63,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         where = f"{error.filename!r}: " if error.filename is not None else ""
         return IO, f"{where}{error.strerror or error}"
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "interrupted"
+        return INTERRUPTED, str(error) or "interrupted"
     return INTERNAL, f"internal error, please report it ({type(error).__name__}: {error}); --debug shows where"
 
 

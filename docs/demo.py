@@ -181,10 +181,10 @@ def summary(comparison: dict[str, Any], claims: list[dict[str, Any]], trained: d
         shown.add_row(name.replace("_", " "), f"{d['value']:.4g}", f"{error}, p {d['pvalue']:.2g}")
     shown.add_row("lecture claims", str(len(claims)), verdicts(claims))
     for recipe, run in trained.items():
-        first, last = run.records[0], run.records[-1]
-        w1 = f"{np.mean(first['w1']):.3g} -> {np.mean(last['w1']):.3g}"
-        modes = f"{np.mean(last['modes']):.3g} of 8 modes, {len(last['modes'])} seeds"
-        shown.add_row(f"{recipe}: W1", w1, f"{modes}; floor {np.mean(last['floor']):.2g}")
+        before, after = np.nanmean(run.column("w1"), axis=1)[[0, -1]]
+        modes = f"{np.nanmean(run.last('modes')):.3g} of 8 modes, {len(run.config.replicas)} seeds"
+        floor = np.mean(np.array(run.perfect["w1"], dtype=float))
+        shown.add_row(f"{recipe}: W1", f"{before:.3g} -> {after:.3g}", f"{modes}; a perfect generator {floor:.2g}")
     return shown
 
 

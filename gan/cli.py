@@ -1,17 +1,17 @@
 """The command line `gan`: parse, call, print. Errors and exit codes are those of `divergences.cli`."""
 
 import io
+import os
+import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from divergences.console import Whole, progress_bar, run, say
-
-if TYPE_CHECKING:
-    from gan.runs import Run
 
 app = App(
     name="gan",
@@ -67,12 +67,17 @@ def train(
 ) -> None:
     """Train a recipe on a data set for several seeds at once.
 
+    Every number is in OUT/metrics.jsonl, one line of JSON per snapshot. After an interrupt or a kill the same command
+    goes on, to the same bits. Several processes share every batch under torchrun.
+
     Example: gan train --recipe wgan-gp --data ring8 --seeds 4 --steps 1000 --lr 1e-3 --penalty-weight 1 --out RUN
+    Example: torchrun --no-python --nproc-per-node 2 gan train --recipe wgan-gp --out RUN
     """
     import torch
 
     from divergences._checks import count
-    from gan import distributed, runs
+    from divergences.errors import DataError
+    from gan import console, distributed, runs
     from gan.config import Config
     from gan.networks import Architecture
 
@@ -85,53 +90,32 @@ def train(
         generator_lr=generator_lr, penalty_weight=penalty_weight, critic_steps=critic_steps, latent=latent,
         generator=architecture, critic=architecture, dtype=dtype, device=device,
     )  # fmt: skip
-    if force and distributed.rank() == 0:
-        runs.discard(out)
-    began = runs.threads(out)
-    if began not in (None, torch.get_num_threads()):
-        say(f"note: {out} began with {began} threads, here are {torch.get_num_threads()}: its last bits may differ")
-    with progress_bar() as progress:
-        for record in runs.run(config, out, measures=measures or None):
-            if progress is not None:
-                progress(f"step {record['step']}, {_truth(record)}", record["step"] / steps)
-    if distributed.rank() == 0:
-        _print_last(runs.read(out))
-        print(f"gan report {out} --out report.html", file=sys.stderr)
-
-
-def _truth(record: dict[str, Any]) -> str:
-    """The true distance of a record in words, or the critic's estimate where none is measured."""
-    name = "w1" if "w1" in record else "estimate"
-    values = [value for value in record[name] if value is not None]
-    mean = sum(values) / len(values) if values else float("nan")
-    return f"{'true W1' if name == 'w1' else name} {mean:.3g}"
-
-
-def _print_last(run: "Run") -> None:
-    """The last measures, a line per replica, and what a perfect generator would get."""
-    from gan.measures import MEASURES
-
-    last = run.records[-1]
-    names = [name for name in last if name in MEASURES]
-    titles = [name.replace("_", " ") for name in names]
-    first = max(len(str(replica)) for replica in (*run.config.replicas, "perfect"))
-    print(f"{'':{first}}  " + "  ".join(f"{title:>9}" for title in titles))
-    for k, replica in enumerate(run.config.replicas):
-        note = f"  diverged at step {last['diverged'][k]}" if last["diverged"][k] else ""
-        print(f"{replica!s:{first}}  {_row([last[name][k] for name in names], titles)}{note}")
-    mean = [_mean(run.perfect[name]) for name in names]
-    print(f"{'perfect':{first}}  {_row(mean, titles)}")
-    print(f"{last['step']} steps in {last['seconds']:.1f} s", file=sys.stderr)
-
-
-def _row(values: list[float | None], titles: list[str]) -> str:
-    cells = ["-" if value is None else f"{value:.4g}" for value in values]
-    return "  ".join(f"{cell:>{max(9, len(title))}}" for cell, title in zip(cells, titles, strict=True))
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    first, record = distributed.rank() == 0, None
+    if first:
+        if force:
+            runs.discard(out)
+        for unlike in runs.elsewhere(out):
+            say(f"note: {out} began with {unlike}: its last bits may differ")
+    try:
+        with progress_bar() if first else nullcontext() as show:
+            for record in runs.run(config, out, measures=measures or None):
+                if show is not None:
+                    show(console.progress(record), record["step"] / steps)
+    except KeyboardInterrupt:
+        kept = f"; {out} keeps step {record['step']}, and the same command goes on from there" if record else ""
+        raise KeyboardInterrupt(f"interrupted{kept}") from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate" in str(error):
+            raise DataError(
+                "The training must fit into memory: fewer seeds, narrower layers or a smaller batch."
+            ) from error
+        raise
+    if first:
+        held = runs.read(out)
+        print(console.summary(held))
+        say(console.pace(held))
+        say(f"gan report {shlex.quote(str(out))} --out report.html")
+    distributed.stop()
 
 
 @app.command
@@ -157,6 +141,9 @@ def sample(
     most = MOST_SAMPLED // len(game.seeds)
     if n > most:
         raise DataError(f"n must be at most {most} for these {len(game.seeds)} seeds; got {n}. Take fewer.")
+    for replica, step in zip(game.config.replicas, state.diverged.tolist(), strict=True):
+        if step:
+            say(f"note: {replica} diverged at step {step}; its samples are those of its last finite parameters")
     samples = snapshot(game, state).sample(n).cpu().numpy()
     buffer = io.BytesIO()
     np.save(buffer, samples, allow_pickle=False)
@@ -224,4 +211,13 @@ app.command("gan.bench.command:bench", name="bench")
 
 def main() -> None:
     """The entry point of the installed command."""
-    sys.exit(run(app))
+    sys.exit(run(app, speaks=_speaks))
+
+
+def _speaks() -> bool:
+    """Whether this process explains an error: of several that train together, the first that has one."""
+    if "RANK" not in os.environ:
+        return True
+    from gan import distributed
+
+    return distributed.speaks()

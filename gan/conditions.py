@@ -72,7 +72,14 @@ class Joint(Law):
 
 @dataclass(frozen=True)
 class Unconditional:
-    """The generator is told nothing: standard normal noise in, a point out."""
+    """The generator is told nothing: standard normal noise in, a point out.
+
+    A condition `couples` if its terms depend on which points are in a batch together.
+    """
+
+    @property
+    def couples(self) -> bool:
+        return False
 
     def check(self, targets: tuple[Data, ...]) -> None:
         """Raise DataError unless the targets fit."""
@@ -127,6 +134,10 @@ class Labels(Unconditional):
     """
 
     mismatched: bool = True
+
+    @property
+    def couples(self) -> bool:
+        return self.mismatched
 
     def check(self, targets: tuple[Data, ...]) -> None:
         super().check(targets)

@@ -82,12 +82,24 @@ class Game:
         parts["penalties"] = tuple(replace(p, weight=w[:, 0]) for p, w in zip(recipe.penalties, weights, strict=True))
         for name, part in parts.items():
             object.__setattr__(self, name, part)
-        distributed.check(self.coupled, self.batch)
+        distributed.check(self._couplings(), self.batch)
 
     @property
     def coupled(self) -> bool:
         """Whether the points of a batch see each other, in the loss or in a network."""
         return self.recipe.objective.couples or self.critic.couples or self.generator.couples
+
+    def _couplings(self) -> list[str]:
+        """What would have to see a whole batch at once, in words."""
+        found = {
+            "its loss": self.recipe.objective.couples,
+            "its critic": self.critic.couples,
+            "its generator": self.generator.couples,
+            "its penalty": any(penalty.place.couples for penalty in self.penalties),
+            "its condition": self.recipe.condition.couples,
+            "unrolling": self.recipe.unroll > 0,
+        }
+        return [what for what, couples in found.items() if couples]
 
     def _setting(self, name: str, published: float) -> Tensor:
         """A setting of every replica, (S, 1)."""
@@ -119,6 +131,8 @@ class Game:
             Player(critic, recipe.optimisers[0].initial(critic)),
             Player(generator, recipe.optimisers[1].initial(generator)),
         )
+        # A checkpoint keeps numbers, not strides; and a product may round by its operands' strides.
+        memory = {name: tensor.contiguous() for name, tensor in memory.items()}
         return State(0, 0.0, *players, memory, torch.zeros_like(self.seeds))
 
     def real(self, stream: Stream, step: Step, batch: int, seeds: Tensor | None = None) -> Tensor:
@@ -168,8 +182,9 @@ class Game:
             draw(normal, Stream.NOISE, 2 * d if self.recipe.noise else 0),
             draw(uniform, Stream.REPLAY, 1 if self.recipe.replay else 0),
         ]
+        drawn = [x.view(len(steps), replicas, turns, self.batch, x.shape[-1]) for x in drawn]
         part = distributed.part(self.batch)
-        return [x.view(len(steps), replicas, turns, self.batch, x.shape[-1])[:, :, :, part] for x in drawn]
+        return [*(x[:, :, :, part] for x in drawn[:-1]), drawn[-1]]  # the memory of fakes is fed with whole batches
 
     def measured(self, step: int, most: int) -> Batch:
         """A batch that no step has seen; of the recipe's own size where the points of a batch see each other."""

@@ -42,10 +42,14 @@ def autograd_slope(critic: Critic) -> Slope:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a penalty looks: `points(real, fake, u)` of shape (..., batch, d), from `draws(d)` uniforms per point."""
+    """Where a penalty looks: `points(real, fake, u)` of shape (..., batch, d), from `draws(d)` uniforms per point.
+
+    It `couples` if a place depends on other points of the batch.
+    """
 
     draws: Callable[[int], int]
     points: Callable[[Tensor, Tensor, Tensor], Tensor]
+    couples: bool = False
 
 
 def _around(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
@@ -56,7 +60,7 @@ def _around(real: Tensor, fake: Tensor, u: Tensor) -> Tensor:
 between = Place(lambda d: 1, lambda real, fake, u: torch.lerp(fake, real, u))
 at_real = Place(lambda d: 0, lambda real, fake, u: real)
 at_fake = Place(lambda d: 0, lambda real, fake, u: fake)
-around_real = Place(lambda d: d, _around)
+around_real = Place(lambda d: d, _around, couples=True)
 
 
 def norm(slope: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Training: one loop that yields snapshots. Replicas are the leading axis of every tensor, written (S, ...)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import torch
@@ -39,14 +39,15 @@ def train(config: Config, state: State | None = None) -> Iterator[Snapshot]:
 
     began = time.perf_counter()
     for step, batches in game.batches(state.step + 1, config.steps):
-        sigma = game.sigma(step)
+        sigma, before = game.sigma(step), dict(memory)
 
         # The critic first: the generator's gradient is only as good as the critic that it is taken through.
         with torch.no_grad():
             fakes = _fakes(game, generator.parameters, [batch.latent for batch in batches[:k]])
         for batch, fake in zip(batches[:k], fakes, strict=True):
             if recipe.replay:
-                fake, memory["replay"] = recipe.replay.mix(fake, memory["replay"], batch.replay)
+                mixed, memory["replay"] = recipe.replay.mix(distributed.whole(fake), memory["replay"], batch.replay)
+                fake = mixed[:, distributed.part(game.batch)]
             loss = partial(game.critic_loss, batch=batch, fake=fake, state=state, sigma=sigma)
             _descend(state, critic, loss, recipe.optimisers[0], game.rate(0, step), step)
             if recipe.constraint:
@@ -58,6 +59,7 @@ def train(config: Config, state: State | None = None) -> Iterator[Snapshot]:
             loss = partial(game.generator_loss, batch=batch, state=state, sigma=sigma)
             _descend(state, generator, loss, recipe.optimisers[1], game.rate(1, step), step)
         _remember(game, state, step)
+        _settle(state, before, step)
 
         state.step = step
         if step % config.every == 0 or step == config.steps:
@@ -84,17 +86,33 @@ def _descend(
     # A replica's loss depends on no other's parameters: the gradient of the sum holds every replica's own gradient.
     (gradient,) = torch.autograd.grad(loss(parameters).sum(), parameters)
     gradient = distributed.mean(gradient)
-    finite = gradient.sum(1).isfinite()
-    if not bool(finite.all()):
-        state.diverged = torch.where(finite | (state.diverged > 0), state.diverged, step)
     player.updates += 1
     direction, moments = optimiser.direction(gradient, player.moments, player.updates)
     moved = player.parameters - rate * direction
+    _stop(state, (moved, *moments.values()), step)
     if bool((state.diverged > 0).any()):
         stopped = (state.diverged > 0)[:, None]
         moved = torch.where(stopped, player.parameters, moved)
         moments = {name: torch.where(stopped, player.moments[name], new) for name, new in moments.items()}
     player.parameters, player.moments = moved, moments
+
+
+def _stop(state: State, tensors: Iterable[Tensor], step: int) -> None:
+    """Mark the replicas of which something, (S, ...), is about to leave the finite numbers."""
+    # A sum is finite only if all of it is; one that overflows ends a training as well.
+    finite = torch.stack([x.reshape(len(x), -1).sum(1) for x in tensors]).isfinite().all(0)
+    if not bool(finite.all()):
+        state.diverged = torch.where(finite | (state.diverged > 0), state.diverged, step)
+
+
+def _settle(state: State, before: dict[str, Tensor], step: int) -> None:
+    """A replica that is stopped keeps what it remembered: what cannot be saved could not be resumed."""
+    if before:
+        _stop(state, state.memory.values(), step)
+        stopped = state.diverged > 0
+        if bool(stopped.any()):
+            for name, old in before.items():
+                state.memory[name] = torch.where(stopped.view(-1, *[1] * (old.ndim - 1)), old, state.memory[name])
 
 
 def _advance(game: Game, state: State, real: Tensor, fake: Tensor) -> None:
@@ -105,7 +123,7 @@ def _advance(game: Game, state: State, real: Tensor, fake: Tensor) -> None:
     with torch.no_grad():
         outputs = game.view(state.critic.parameters, state.memory).both(real, fake)
         scores = [game.recipe.condition.scores(x) for x in outputs] if objective.outputs == 1 else outputs
-        state.memory |= {name: distributed.mean(x) for name, x in objective.advance(*scores).items()}
+        state.memory |= objective.advance(*map(distributed.whole, scores))
 
 
 def _remember(game: Game, state: State, step: int) -> None:

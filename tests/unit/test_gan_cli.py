@@ -59,7 +59,7 @@ def test_another_number_of_threads_is_told(tmp_path, capsys):
     try:
         for threads, told in (("1", False), ("1", False), ("2", True)):
             assert run_app(app, ["train", *OPTIONS, "--threads", threads, "--out", out]) == 0
-            assert ("began with 1 threads, here are 2" in capsys.readouterr().err) == told
+            assert ("began with threads 1, here 2: its last bits" in capsys.readouterr().err) == told
     finally:
         torch.set_num_threads(began)
 

@@ -189,7 +189,7 @@ BAD = {
         changed(lambda held: held.update({"critic.updates": np.array(-5)})),
         "0 updates of the",
     ),
-    "pickle inside": (changed(lambda held: held.update(critic=np.array([Evil()], object))), "pickle|Object arrays"),
+    "pickle inside": (changed(lambda held: held.update(critic=np.array([Evil()], object))), "got object"),
     "bomb": (changed(lambda held: held.update(critic=np.zeros(10**6, np.float32))), "more than it may have"),
     "empty": (b"", "damaged"),
     "text": (b"PK\x03\x04 not a zip", "damaged"),
@@ -204,7 +204,7 @@ def test_bad_checkpoints(kind, tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(content)
     with pytest.raises(FileFormatError, match=message):
-        decode(path, Game(CONFIG))
+        decode(path, Game(CONFIG), "it")
     assert not (tmp_path / "unpickled").exists()
 
 
@@ -215,14 +215,14 @@ def test_truncated_or_flipped_checkpoints(tmp_path):
     for length in range(0, len(whole), 997):
         path.write_bytes(whole[:length])
         with pytest.raises(FileFormatError):
-            decode(path, Game(CONFIG))
+            decode(path, Game(CONFIG), "it")
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         offset = archive.getinfo("critic.npy").header_offset + 300
     path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
     with pytest.raises(FileFormatError, match="damaged"):
-        decode(path, Game(CONFIG))
+        decode(path, Game(CONFIG), "it")
     path.write_bytes(whole)
-    assert torch.equal(decode(path, Game(CONFIG)).critic.parameters, Game(CONFIG).start().critic.parameters)
+    assert torch.equal(decode(path, Game(CONFIG), "it").critic.parameters, Game(CONFIG).start().critic.parameters)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,14 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             critic=critic(discriminating), source=f"Salimans et al. (2016), section 3.2; {_DCGAN}"
         ),
         "pacgan": _ns(critic=critic(packed), source=f"Lin et al. (2018), two points a pack; {_DCGAN}"),
+        "pacgan3": _ns(
+            critic=critic(partial(packed, count=3)),
+            batch=129,
+            source=f"Lin et al. (2018), three points a pack; {_DCGAN}",
+        ),
+        "pacgan4": _ns(
+            critic=critic(partial(packed, count=4)), source=f"Lin et al. (2018), four points a pack; {_DCGAN}"
+        ),
         "feature-matching": Recipe(
             objective=OBJECTIVES["feature-matching"],
             critic=critic(exposed),

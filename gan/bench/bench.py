@@ -19,6 +19,7 @@ from divergences.saving import write_atomically
 from gan import runs
 from gan.bench.protocol import Cell, Protocol
 from gan.game import Game
+from gan.measures import MEASURES, applicable
 
 TABLE = "bench.json"
 FAILED = "failed.json"  # of a cell none of whose replicas stayed finite
@@ -130,7 +131,10 @@ def _arguments(path: Path) -> list[Any]:
 def _check(cell: Cell) -> None:
     """Raise before hours of other work what would stop this cell: networks that do not fit, measures that cannot be."""
     try:
-        Game(cell.config)
+        fitting = applicable(Game(cell.config).target)
+        for name in cell.measures:
+            if choice(name, MEASURES, "measure") not in fitting:
+                raise DataError(f"measure {name!r} does not apply to this target; these do: {', '.join(fitting)}.")
     except DataError as error:
         raise DataError(f"{cell.data}, {cell.name}: {error}") from None
 

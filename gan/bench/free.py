@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from divergences._checks import choice
 from divergences.errors import DataError
 from gan.bench.protocol import Cell, Protocol
 from gan.config import Config
 from gan.data import dataset
-from gan.measures import MEASURES, SAMPLES, default_measures
+from gan.measures import MEASURES, SAMPLES, applicable, default_measures
 from gan.networks import Architecture
 from gan.recipes import RECIPES
 
@@ -50,17 +51,28 @@ def free(
                 )  # fmt: skip
             except DataError as error:
                 raise DataError(f"{name} on {target}: {error}") from None
-            cells.append(Cell(name, config, tuple(measures), n))
+            cells.append(Cell(name, config, _fitting(measures, target), n))
     usual = dict.fromkeys(m for target in data for m in default_measures(dataset(target)))
     columns = tuple(measures) or tuple(m for m in FIRST if m in usual) or tuple(usual)[:3]
     return Protocol(
         name="free",
         description=f"{', '.join(recipe)} on {', '.join(data)}, {steps} steps.",
         cells=tuple(cells),
-        columns=tuple(column for column in columns if column in MEASURES) or columns,
+        columns=columns,
         seeds=seeds,
         arguments=arguments,
     )
+
+
+def _fitting(measures: Sequence[str], target: str) -> tuple[str, ...]:
+    """Of the measures asked for those that this target allows: a bench may have targets of several kinds."""
+    for name in measures:
+        choice(name, MEASURES, "measure")
+    allowed = applicable(dataset(target))
+    fitting = tuple(name for name in measures if name in allowed)
+    if measures and not fitting:
+        raise DataError(f"measures must name one that applies to {target}: {', '.join(allowed)}.")
+    return fitting
 
 
 def _arguments(given: dict) -> tuple[str, ...]:

@@ -74,8 +74,7 @@ class Cell:
         names = (self.config.data,) if isinstance(self.config.data, str) else self.config.data
         short = "-".join(name if name in DATASETS else _shortened(name) for name in names)
         plain = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()
-        # Two names may differ in nothing but signs.
-        return f"{short}-{plain}" if plain == self.name else f"{short}-{plain}-{_digest(self.name)}"
+        return f"{short}-{plain}"
 
 
 @dataclass(frozen=True)
@@ -132,9 +131,12 @@ class Protocol:
         if not self.cells or not self.columns:
             raise DataError(f"protocol {self.name} must have at least one cell and one column.")
         folders = [cell.folder for cell in self.cells]
+        columns = [column if isinstance(column, str) else column.name for column in self.columns]
         for cell in self.cells:
+            for rule in cell.success:
+                choice(rule.column, columns, f"the column of a rule of {cell.name}")
             if folders.count(cell.folder) > 1:
-                raise DataError(f"cells on the same data must have different names; two are {cell.name!r}.")
+                raise DataError(f"cells on the same data must differ in the letters of their names; see {cell.name!r}.")
 
     def at(self, *, budget: float | None = None, seeds: int | None = None, device: str = "cpu") -> "Protocol":
         """The protocol with a share of its steps and seeds 0, 1, ..., ready to run.

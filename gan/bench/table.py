@@ -130,8 +130,9 @@ def save(protocol: Protocol, results: Sequence[Result], out: Path) -> dict[str, 
             for (data, name), values in p.rows.items()
         ],
     }
-    write_atomically(out / TABLE, json.dumps(content, indent=1, allow_nan=False) + "\n", force=True)
-    return content
+    written = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_atomically(out / TABLE, written, force=True)
+    return json.loads(written)
 
 
 def command(protocol: Protocol, out: Path) -> str:

@@ -7,6 +7,7 @@ Those for images, `dcgan_critic` and `dcgan_generator`, are in `convolutional.py
 import math
 from collections.abc import Callable
 
+from divergences._checks import choice
 from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm, VirtualBatchNorm
 from gan.networks.chain import Affine, Chain, Identity, Maxout, Network, Pointwise
@@ -16,8 +17,13 @@ from gan.networks.wrappers import Autoencoder, Both, Exposed, Labelled, Packed, 
 Widths = tuple[int, ...]
 
 
-def perceptron(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Perceptron:
-    """The plain network. More outputs make it multi-headed, as InfoGAN's critic is: (score, prediction of the code)."""
+def perceptron(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Perceptron | Chain:
+    """The plain network. More outputs make it multi-headed, as InfoGAN's critic is: (score, prediction of the code).
+
+    The activation may be "maxout" here: see `maxout`.
+    """
+    if activation == "maxout":
+        return maxout(inputs, hidden, outputs)
     return Perceptron((inputs, *hidden, outputs), activation)
 
 
@@ -77,6 +83,7 @@ def autoencoder(
     >>> autoencoder(2, (16, 4)).inner.widths
     (2, 16, 4, 16, 2)
     """
+    choice(activation, ACTIVATIONS, "activation of this network")
     return Autoencoder(Perceptron((inputs, *hidden, *hidden[-2::-1], inputs), activation), power)
 
 
@@ -117,6 +124,7 @@ def identity(inputs: int, hidden: Widths = (), outputs: int = 0, *, activation: 
 
 def _body(inputs: int, hidden: Widths, activation: str, norm: Callable[[int], Network] | None = None) -> Chain:
     """Affine maps, each with its normalisation, if any, and its nonlinearity."""
+    choice(activation, ACTIVATIONS, "activation of this network")
     parts: list[Network] = []
     for before, width in zip((inputs, *hidden), hidden, strict=False):
         deviation = ACTIVATIONS[activation].gain / math.sqrt(before)

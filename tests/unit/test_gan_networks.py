@@ -261,6 +261,15 @@ def test_maxout_takes_the_largest_of_neighbours():
     assert torch.equal(net.parts[1](torch.zeros(1, 0), x)[0], largest)
 
 
+def test_maxout_is_an_activation_of_perceptrons_and_packs_alone():
+    """As PacGAN's critic has it; other networks say that they have no such layers."""
+    assert perceptron(2, (3,), 1, activation="maxout") == maxout(2, (3,), 1)
+    assert packed(2, (3,), 1, activation="maxout", count=3).inner == maxout(6, (3,), 1)
+    for make in (autoencoder, normalised, discriminating, exposed):
+        with pytest.raises(DataError, match="activation of this network must be one of"):
+            make(2, (3,), 1, activation="maxout")
+
+
 @pytest.mark.parametrize("make", VECTORS.values(), ids=list(VECTORS))
 def test_every_factory_takes_an_activation(make):
     """As `Architecture` passes one; those built on rectifiers or tanh then differ, of equal size."""

@@ -7,7 +7,9 @@ from gan.bench.protocol import Protocol
 
 MODULES = {
     "veegan": "veegan",
+    "pacgan": "pacgan",
     "unrolled": "unrolled",
+    "wgan-gp-toy": "wgan_gp_toy",
 }
 """The module of every preset; imported when it is asked for."""
 

@@ -1,6 +1,9 @@
 """The unrolled-GAN notebook, whose ring many papers copied, and the ring that was meant."""
 
+from dataclasses import replace
+
 from gan.bench.protocol import Cell, Protocol, Rule
+from gan.bench.protocols.veegan import TABLE
 from gan.config import Config
 from gan.networks import Architecture
 
@@ -13,7 +16,7 @@ def _cells(data: str, modes: int) -> tuple[Cell, ...]:
     measures = ("w1", "modes", "modes_1pct", "high_quality", "mode_reverse_kl")
     return tuple(
         Cell(name, Config(recipe=recipe, generator=_TANH, critic=_TANH, **shared), measures, 2500, success)
-        for name, recipe in (("GAN", "nonsaturating"), ("Unrolled GAN, 5 steps", "unrolled"))
+        for name, recipe in (("GAN", "nonsaturating"), ("Unrolled GAN", "unrolled"))
     )
 
 
@@ -23,10 +26,11 @@ PROTOCOL = Protocol(
     "with 1e-4 for the critic and 1e-3 for the generator, 25,000 steps, 2,500 samples.",
     cells=(*_cells("ring8-seven", 7), *_cells("ring8-veegan", 8)),
     columns=("modes", "modes_1pct", "high_quality", "mode_reverse_kl", "w1"),
+    published=(replace(TABLE, rows={key: row for key, row in TABLE.rows.items() if key[0] == "ring8-veegan"}),),
     faults=(
         "The ring of the notebook has seven modes, one of them twice as heavy: its angles run from 0 to 2 pi with both "
         "ends. GDPP copied it. A table that counts to eight on it cannot be met; ring8-veegan is the ring as meant.",
-        "Neither the notebook nor the paper prints numbers for the ring: it shows pictures.",
+        "Neither the notebook nor the paper prints numbers for the ring, only pictures; VEEGAN's stand beside ours.",
     ),
     budget=0.04,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from divergences._checks import choice, count, positive
+from divergences._checks import choice, count, positive, real_number
 from divergences.errors import DataError
 from gan.data import dataset
 from gan.networks import Architecture
@@ -44,6 +44,8 @@ class Config:
         lr: learning rate of both players, or of the critic alone where generator_lr is given.
         penalty_weight: the weight of the recipe's penalties, for a recipe that has some.
         generator, critic: the architectures of the two; latent: dimension of the generator's noise.
+        anneal: whether learning rates fall linearly to zero; average: decay of the generator's slow average, from which
+        samples are drawn, in [0, 1).
         dtype: float32 or float64; device: a torch device.
 
     `lr`, `generator_lr` and `penalty_weight` may be lists: every combination is trained beside the others, for every
@@ -70,6 +72,8 @@ class Config:
     generator: Architecture = field(default_factory=Architecture)
     critic: Architecture = field(default_factory=Architecture)
     latent: int = 4
+    anneal: bool | None = None
+    average: float | None = None
     dtype: str = "float32"
     device: str = "cpu"
 
@@ -80,6 +84,8 @@ class Config:
         if self.penalty_weight is not None and not recipe.penalties:
             raise DataError(f"penalty_weight must be None for {self.recipe}, which has no penalty.")
         _device(self.device)
+        if not isinstance(self.anneal, bool | None):
+            raise DataError(f"anneal must be True or False, or None for the recipe's own; got {self.anneal!r}.")
         for name in ("generator", "critic"):
             if not isinstance(getattr(self, name), Architecture):
                 raise DataError(f"{name} must be an Architecture; got {getattr(self, name)!r}.")
@@ -93,6 +99,7 @@ class Config:
         normalised |= {name: count(getattr(self, name), name) for name in ("steps", "every", "latent")}
         normalised |= {"generator_steps": count(self.generator_steps, "generator_steps")}
         normalised |= {name: _setting(getattr(self, name), name) for name in SETTINGS}
+        normalised |= {"average": None if self.average is None else _decay(self.average)}
         for name, value in normalised.items():
             object.__setattr__(self, name, value)
         targets = tuple(dataset(name) for name in names)
@@ -145,6 +152,12 @@ def _setting(value: Any, name: str) -> float | tuple[float, ...] | None:
     if not checked or len(set(checked)) < len(checked):
         raise DataError(f"{name} must be a number or a list of different numbers; got {value!r}.")
     return checked
+
+
+def _decay(value: float) -> float:
+    if not 0 <= real_number(value, "average") < 1:
+        raise DataError(f"average, a decay, must lie in [0, 1); got {value!r}.")
+    return float(value)
 
 
 def _device(name: str) -> None:

@@ -62,7 +62,9 @@ class Game:
     seeds: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        config, recipe, dtype = self.config, RECIPES[self.config.recipe], DTYPES[self.config.dtype]
+        config, dtype = self.config, DTYPES[self.config.dtype]
+        chosen = {"anneal": config.anneal, "average": config.average}
+        recipe = replace(RECIPES[config.recipe], **{name: x for name, x in chosen.items() if x is not None})
         names = (config.data,) if isinstance(config.data, str) else config.data
         space = Space(tuple(dataset(name) for name in names), config.latent, dtype)
         outputs = recipe.objective.outputs or FEATURES

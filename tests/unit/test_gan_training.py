@@ -327,10 +327,22 @@ def test_replay_mixes_old_and_new():
 
 def test_falling_learning_rate():
     """With `anneal` the rate falls linearly from its full value to one step before zero."""
-    game = Game(Config(steps=4, lr=1.0))
-    assert game.rate(0, 3).item() == 1
-    object.__setattr__(game, "recipe", replace(game.recipe, anneal=True))
+    assert Game(Config(steps=4, lr=1.0)).rate(0, 3).item() == 1
+    game = Game(Config(steps=4, lr=1.0, anneal=True))
     assert [game.rate(1, step).item() for step in (1, 2, 4)] == [1.0, 0.75, 0.25]
+
+
+def test_slow_average_of_any_recipe():
+    """A configuration's `average` puts a slow average beside the generator, or takes the recipe's own away."""
+    states = [snapshot.state for snapshot in gan.train(Config(average=0.75, steps=2, every=1, **SMALL))]
+    average = states[0].generator.parameters
+    for state in states[1:]:
+        average = 0.75 * average + 0.25 * state.generator.parameters
+        torch.testing.assert_close(state.memory["average"], average)
+    assert "average" not in Game(Config(recipe="r3gan", average=0.0, **SMALL)).start().memory
+    for options in ({"average": 1.0}, {"average": float("nan")}, {"anneal": 1}):
+        with pytest.raises(DataError, match=next(iter(options))):
+            Config(**options)
 
 
 def test_unrolling_by_hand():

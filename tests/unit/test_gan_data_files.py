@@ -146,7 +146,7 @@ def test_every_type_of_idx(tmp_path, kind):
         (b"", "empty"),
         (b"\x80\x04\x95" + b"pickle", "must be an IDX file"),
         (gzip.compress(b"a,b\n1,2\n"), "unpacked, it starts with"),
-        (gzip.compress(b"\x00\x00\x08\x01" + struct.pack(">I", 2**30) + bytes(2**24)), "promises"),
+        (gzip.compress(b"\x00\x00\x08\x01" + struct.pack(">I", 2**24) + bytes(2**24)), "are allowed, and 1000 times"),
         (gzip.compress(idx(PIXELS)) + b"x", "truncated or forged"),
         (gzip.compress(idx(PIXELS)) * 2, "truncated or forged"),
         (gzip.compress(idx(PIXELS))[:-1], "truncated or forged"),
@@ -233,11 +233,20 @@ def bomb(width: int, height: int) -> bytes:
     return whole[:12] + header + struct.pack(">I", zlib.crc32(header)) + whole[33:]
 
 
-@pytest.mark.parametrize("size", [(5000, 5000), (2**16, 2**16), (2**31 - 1, 2**31 - 1), (0, 4)])
-def test_decompression_bombs(tmp_path, size):
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((5000, 5000), "at most 16,777,216 pixels"),
+        ((10_000, 10_000), "decompression bomb"),  # Pillow only warns
+        ((2**16, 2**16), "decompression bomb"),
+        ((2**31 - 1, 2**31 - 1), "decompression bomb"),
+        ((0, 4), "cannot be read as PNG"),
+    ],
+)
+def test_decompression_bombs(tmp_path, size, message):
     """A picture that says it is huge is refused before it is unpacked."""
     written(tmp_path / "0.png", bomb(*size))
-    with pytest.raises(DataError, match=r"at most 16,777,216 pixels|cannot be read as PNG"):
+    with pytest.raises(DataError, match=message):
         dataset(tmp_path)
 
 

@@ -15,7 +15,16 @@ from gan.networks.architecture import (
     image_critic,
     image_generator,
 )
-from gan.networks.factories import autoencoder, discriminating, exposed, identity, packed, virtually_normalised
+from gan.networks.factories import (
+    autoencoder,
+    discriminating,
+    encoded,
+    exposed,
+    identity,
+    mixed,
+    packed,
+    virtually_normalised,
+)
 from gan.objectives import OBJECTIVES, Objective
 from gan.optimisers import Adam, Optimiser, RMSProp
 from gan.penalties import PENALTIES, GradientPenalty
@@ -108,6 +117,19 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         "wgan-gp": _gp(penalties=(PENALTIES["gradient-penalty"],), source="Gulrajani et al. (2017), Algorithm 1"),
         "wgan-gp-onesided": _gp(penalties=(PENALTIES["one-sided"],), source="Gulrajani et al. (2017), section 4"),
+        "wgan-gp-mixture": _gp(
+            penalties=(GradientPenalty(weight=1.0),),
+            critic=critic(encoded),
+            generator=generator(mixed),
+            optimiser=Adam(1e-3, betas=(0.5, 0.99)),
+            generator_optimiser=Adam(2e-3, betas=(0.5, 0.99)),
+            batch=128,
+            critic_steps=2,
+            average=0.99,
+            anneal=True,
+            source="tuned here, on grid25-paired: Gulrajani et al. (2017), with the latent mixture of "
+            "DeLiGAN, Gurumurthy et al. (2017), and the waves of Tancik et al. (2020)",
+        ),
         "sngan": Recipe(
             objective=OBJECTIVES["hinge"],
             constraint=SpectralNorm(),

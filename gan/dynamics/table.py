@@ -44,6 +44,7 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "pacgan": "packing",
         "virtual-batch-norm": "the reference batch",
         "dcgan": "its convolutions",
+        "wgan-gp-mixture": "the waves and the mixture",
     }
 )
 """What is particular about a recipe's networks, which a critic on the line does not have."""

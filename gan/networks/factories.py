@@ -11,6 +11,7 @@ from divergences._checks import choice
 from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm, VirtualBatchNorm
 from gan.networks.chain import Affine, Chain, Identity, Maxout, Network, Pointwise
+from gan.networks.encodings import Encoded, LatentMixture
 from gan.networks.perceptron import ACTIVATIONS, Perceptron
 from gan.networks.wrappers import Autoencoder, Both, Exposed, Labelled, Packed, Swap
 
@@ -90,6 +91,30 @@ def autoencoder(
 def exposed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Exposed:
     """A critic that shows its last hidden layer: (score, features)."""
     return Exposed(_body(inputs, hidden, activation), Affine((inputs, *hidden)[-1], outputs))
+
+
+def encoded(
+    inputs: int,
+    hidden: Widths,
+    outputs: int,
+    *,
+    activation: str = "leaky-relu",
+    frequencies: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0),
+) -> Encoded:
+    """A critic that sees waves of its points beside them, for detail much finer than the width of the data.
+
+    >>> encoded(2, (8,), 1).inner.widths
+    (18, 8, 1)
+    """
+    choice(activation, ACTIVATIONS, "activation of this network")
+    seen = inputs * (1 + 2 * len(frequencies))
+    return Encoded(Perceptron((seen, *hidden, outputs), activation), frequencies)
+
+
+def mixed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", components: int = 100) -> Chain:
+    """A generator whose noise becomes a learned mixture first, for targets in pieces; `inputs` is 2 at least."""
+    mixture = LatentMixture(inputs, components)
+    return Chain((mixture, perceptron(mixture.outputs, hidden, outputs, activation=activation)))
 
 
 def squashed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Chain:

@@ -14,10 +14,12 @@ from gan.networks.factories import (
     autoencoder,
     both,
     discriminating,
+    encoded,
     exposed,
     identity,
     labelled,
     maxout,
+    mixed,
     normalised,
     packed,
     perceptron,
@@ -43,6 +45,8 @@ VECTORS = {
     "swap": partial(swap, split_at=1),
     "both": partial(both, split_at=1),
     "identity": identity,
+    "encoded": partial(encoded, frequencies=(0.5, 2.0)),
+    "mixed": partial(mixed, components=3),
 }
 NETWORKS: dict[str, tuple[Network, int]] = {name: (make(3, (4, 5), 4), 3) for name, make in VECTORS.items()} | {
     "linear": (perceptron(3, (), 2), 3),

@@ -21,7 +21,7 @@ from gan.recipes import RECIPES
 
 OWN_SPACE = {"ebgan", "began", "mmd-gan", "sinkhorn-gan", "feature-matching", "cgan", "infogan", "cyclegan"}
 NONE = OWN_SPACE | {"sngan", "fgan-hockey-stick"}
-KINKED = {"wgan-gp", "dragan"}
+KINKED = {"wgan-gp", "wgan-gp-mixture", "dragan"}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The parts that a configuration names, put together: their random numbers and their losses. (S, ...): replicas."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from divergences.errors import DataError
 from gan import distributed
 from gan.conditions import Space
 from gan.config import DTYPES, Config
@@ -85,11 +87,27 @@ class Game:
         for name, part in parts.items():
             object.__setattr__(self, name, part)
         distributed.check(self._couplings(), self.batch)
+        self._check_memory()
 
     @property
     def coupled(self) -> bool:
         """Whether the points of a batch see each other, in the loss or in a network."""
         return self.recipe.objective.couples or self.critic.couples or self.generator.couples
+
+    def _check_memory(self) -> None:
+        """Raise DataError, before anything is allocated, for networks that cannot fit."""
+        copies = 6  # parameters, a gradient, two moments, and the steps between them
+        size = (self.critic.size + self.generator.size) * len(self.seeds) * self.space.dtype.itemsize
+        device = self.seeds.device
+        if device.type == "cuda":
+            there = torch.cuda.get_device_properties(device).total_memory
+        else:
+            there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if copies * size > there:
+            raise DataError(
+                f"The networks of {len(self.seeds)} replicas must fit into memory: training takes about "
+                f"{copies * size / 2**30:.3g} GiB, {device} has {there / 2**30:.3g}. Take fewer seeds or layers."
+            )
 
     def _couplings(self) -> list[str]:
         """What would have to see a whole batch at once, in words."""

@@ -32,7 +32,7 @@ def line(record: Record) -> bytes:
 
 def read(path: Path, replicas: int) -> list[Record]:
     """The records in a file, none if there is no file; a last line without its end was torn by a kill."""
-    if not path.exists() or path.stat().st_size == 0:
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return []
     lines = read_bytes(path).split(b"\n")[:-1]
     return [parsed(text, f"{path}, line {k}", replicas, SINGLE) for k, text in enumerate(lines, 1)]

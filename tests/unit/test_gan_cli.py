@@ -5,9 +5,13 @@ import fcntl
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from divergences.console import run as run_app
+from gan import console, runs
 from gan.cli import app
+from gan.config import Config
+from gan.networks import Architecture
 
 SHAPE = ["--measures", "w1", "modes", "--steps", "8", "--every", "2", "--hidden", "8", "--batch", "16", "--latent", "2"]
 OPTIONS = ["--recipe", "wgan-gp", "--seeds", "2", *SHAPE]
@@ -41,6 +45,21 @@ def test_command_line(tmp_path, capsys):
         (["report", "nowhere", "--out", "r.html"], 3, "no config.json"),
         (["sample", "nowhere", "--out", "s.npy"], 3, "no config.json"),
         (["train"], 2, "--out"),
+        (["train", "--measures", "recal", "--out", "run"], 3, "Did you mean 'recall'"),
+        (["train", "--measures", "memorisation", "--out", "run"], 3, "does not apply to this target"),
+        (["train", "--lr", "inf", "--out", "run"], 3, "lr must be"),
+        (["train", "--lr", "-1", "--out", "run"], 3, "lr must be"),
+        (["train", "--penalty-weight", "1", "--out", "run"], 3, "which has no penalty"),
+        (["train", "--data", "digits", "--batch", "1440", "--out", "run"], 3, "batch must be at most 1439"),
+        (["train", "--data", "nowhere.csv", "--out", "run"], 5, "nowhere.csv"),
+        (["train", "--data", "rign8", "--out", "run"], 3, "Did you mean 'ring8'"),
+        (["train", "--hidden", "0", "--out", "run"], 3, "hidden"),
+        (["train", "--hidden", "100000000", "100000000", "--steps", "1", "--out", "run"], 3, "fit into memory"),
+        (["train", "--device", "cuda:99", "--out", "run"], 3, "device must be"),
+        (["train", "--threads", "0", "--out", "run"], 2, "threads"),
+        (["train", "--out", "/proc/run"], 5, "/proc/run"),
+        (["train", "--out", "/dev/null"], 5, "/dev/null"),
+        (["sample", "/dev/zero", "--out", "s.npy"], 3, "no config.json"),
     ],
 )
 def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
@@ -50,6 +69,52 @@ def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_an_interrupt_keeps_what_is_saved(tmp_path, monkeypatch, capsys):
+    """Ctrl-C ends with exit code 130 and one line that says how to go on; the command then does."""
+    out, right = tmp_path / "run", runs._save
+
+    def interrupted(folder, snapshot, record, samples):
+        if snapshot.step == 4:
+            raise KeyboardInterrupt
+        right(folder, snapshot, record, samples)
+
+    monkeypatch.setattr(runs, "_save", interrupted)
+    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 130
+    message = capsys.readouterr().err
+    assert "keeps step 2, and the same command goes on from there" in message
+    assert message.count("\n") == 1
+    monkeypatch.setattr(runs, "_save", right)
+    assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 0
+    assert [record["step"] for record in runs.read(out).records] == [0, 2, 4, 6, 8]
+
+
+def test_a_diverged_replica_is_said_to_be_one(tmp_path, capsys):
+    """Its samples are written all the same: they are those of its last finite parameters."""
+    config = Config(recipe="nonsaturating", lr=(1e-3, 1e30), steps=4, every=4, batch=8)
+    list(runs.run(config, tmp_path / "run", measures=("modes",), n=50))
+    assert run_app(app, ["sample", str(tmp_path / "run"), "-n", "5", "--out", str(tmp_path / "s.npy")]) == 0
+    assert "note: seed 0, lr 1e+30 diverged at step" in capsys.readouterr().err
+    assert np.load(tmp_path / "s.npy").shape == (2, 5, 2)
+    shown = console.summary(runs.read(tmp_path / "run"))
+    assert "diverged at step" in shown
+    assert "–" in shown
+
+
+def test_many_replicas_are_shown_by_their_mean(tmp_path):
+    """Beyond eight replicas the table has a mean and its interval, by Student's t."""
+    small = Architecture((4,))
+    config = Config(seeds=range(9), steps=1, every=1, batch=8, generator=small, critic=small)
+    list(runs.run(config, tmp_path / "run", measures=("modes", "w1"), n=50))
+    held = runs.read(tmp_path / "run")
+    head, modes, w1, *_ = console.summary(held).splitlines()
+    assert head.split() == ["mean", "95", "%", "interval", "perfect"]
+    values = held.last("w1")
+    low, high = stats.t.interval(0.95, 8, values.mean(), stats.sem(values))
+    shown = [float(text.strip("[],")) for text in w1.split()[1:4]]
+    assert shown == pytest.approx([values.mean(), low, high], rel=1e-3)
+    assert modes.split()[-1] == "8"
 
 
 def test_another_number_of_threads_is_told(tmp_path, capsys):

@@ -1,26 +1,29 @@
 """Run folders: a kill costs nothing but time, and nothing damaged or foreign is taken for a checkpoint."""
 
+import errno
 import fcntl
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import gan
 from divergences.errors import DataError, FileFormatError
 from gan import report, runs
-from gan.checkpoint import decode, encode, packed
+from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
 from gan.game import Game
 from gan.networks import Architecture
+from gan.snapshot import BELIEVED
 
 TINY = Architecture((8,))
 CONFIG = Config(recipe="wgan-gp", seeds=(0, 1), steps=8, every=2, batch=16, latent=2, generator=TINY, critic=TINY)
@@ -90,52 +93,84 @@ def test_a_torn_line_and_a_line_too_many_are_measured_again(finished, tmp_path):
     assert not list(folder.glob(".writing-*"))
 
 
-LONG = ["--steps", "240", "--every", "12", "--hidden", "16", "--batch", "32", "--seeds", "2", "--threads", "1"]
+REMEMBERING = ("wgan-gp", "began", "experience-replay", "historical-averaging", "r3gan", "sngan")
 
 
-def command(folder, *options):
-    """A real process of the command line."""
-    measured = ["--measures", "modes", "high_quality"]
-    argv = [
-        sys.executable,
-        "-c",
-        "from gan.cli import main; main()",
-        "train",
-        *LONG,
-        *measured,
-        *options,
-        "--out",
-        str(folder),
-    ]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def remembering(recipe):
+    """A run of some length of a recipe that remembers more than its players."""
+    return Config(recipe=recipe, seeds=(2, 7), steps=50, every=10, batch=16, latent=2, generator=TINY, critic=TINY)
 
 
-def kill_between(folder, lines, pause, *options):
-    """Start a run, and kill it a moment after the line that is named; whether it was still running."""
-    with command(folder, *options) as process:
-        metrics = folder / "metrics.jsonl"
-        while process.poll() is None and (not metrics.exists() or metrics.read_bytes().count(b"\n") < lines):
-            time.sleep(0.001)
-        time.sleep(pause)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        return process.returncode == -signal.SIGKILL
+def run_and_kill(folder):
+    """Train each recipe in a process that is killed at two random moments; then let it end. For a process of its own.
 
-
-def test_sigkill_at_random_moments(tmp_path):
-    """A process killed by SIGKILL, again and again, ends with the bits of one that never was."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = command(whole, "--recipe", "wgan-gp")
-    assert process.communicate()[1]
-    assert process.returncode == 0
+    It forks, which costs no import, and has trained nothing itself, which a fork would not survive.
+    """
     rng = np.random.default_rng(0)
-    kills = sum(kill_between(killed, lines, rng.uniform(0, 0.02), "--recipe", "wgan-gp") for lines in (1, 6))
-    assert kills >= 1
-    process = command(killed, "--recipe", "wgan-gp")
-    assert process.communicate()[1]
-    assert process.returncode == 0
-    assert contents(killed) == contents(whole)
-    assert not list(killed.glob(".writing-*"))
+    for recipe in REMEMBERING:
+        metrics, kills = folder / recipe / "metrics.jsonl", 0
+        for lines in (1, 4, None):
+            process = os.fork()
+            if process == 0:
+                list(runs.run(remembering(recipe), folder / recipe, measures=("modes",)))
+                os._exit(0)
+            if lines is not None:
+                while not metrics.exists() or metrics.read_bytes().count(b"\n") < lines:
+                    time.sleep(0.0005)
+                time.sleep(rng.uniform(0, 0.03))
+                os.kill(process, signal.SIGKILL)
+            status = os.waitpid(process, 0)[1]
+            kills += status == signal.SIGKILL
+            assert status in (0, signal.SIGKILL if lines else 0)
+        assert kills >= 1
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The runs of `run_and_kill`."""
+    folder = tmp_path_factory.mktemp("killed")
+    code = "import pathlib, sys; from tests.unit.test_gan_runs import *; run_and_kill(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, cwd=Path(__file__).parents[2], timeout=200)
+    return folder
+
+
+@pytest.mark.parametrize("recipe", REMEMBERING)
+def test_sigkill_at_random_moments(recipe, killed, tmp_path):
+    """A process killed by SIGKILL, again and again, ends with the bits of one that never was."""
+    list(runs.run(remembering(recipe), tmp_path / "run", measures=("modes",)))
+    assert contents(killed / recipe) == contents(tmp_path / "run")
+    assert not list((killed / recipe).glob(".writing-*"))
+
+
+@pytest.mark.parametrize("recipe", gan.RECIPES)
+def test_every_recipe_resumes_to_the_same_bits(recipe, tmp_path):
+    """What a checkpoint holds is all that training needs."""
+    data = {"dcgan": "digits", "cyclegan": ("ring8", "grid25")}.get(recipe, "ring8")
+    shape = {"seeds": (2, 7), "batch": 12, "latent": 2, "generator": TINY, "critic": TINY}
+    config = Config(recipe=recipe, data=data, steps=6, every=3, **shape)
+    whole = list(gan.train(config))
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(encode(whole[1].state))
+    (resumed,) = gan.train(config, decode(path, Game(config), "it"))
+    ours, theirs = (dict(np.load(io.BytesIO(encode(x.state)))) for x in (resumed, whole[-1]))
+    assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs if name != "seconds")
+    assert all(torch.equal(getattr(resumed, name), getattr(whole[-1], name)) for name in BELIEVED)
+
+
+@pytest.mark.parametrize(("recipe", "rate"), [("wgan-gp", 1e18), ("experience-replay", 1e30), ("began", 1e30)])
+def test_a_run_with_a_diverged_replica_resumes(recipe, rate, tmp_path):
+    """What diverges is stopped while all of it is finite, so that the others can go on from the checkpoint."""
+    shape = {"seeds": (0,), "batch": 16, "latent": 2, "generator": TINY, "critic": TINY}
+    config = Config(recipe=recipe, steps=12, every=2, lr=(1e-3, rate), generator_lr=(1e-3,), **shape)
+    for folder, stops in (("whole", 99), ("stopped", 4)):
+        for _ in zip(run(config, tmp_path / folder), range(stops), strict=False):
+            pass
+    assert 0 < runs.read(tmp_path / "stopped").last("diverged")[1] <= 6
+    list(run(config, tmp_path / "stopped"))
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+    held = runs.read(tmp_path / "whole")
+    assert held.last("diverged")[0] == 0
+    assert np.isfinite(held.last("w1")[0])
 
 
 def test_one_run_per_folder(tmp_path):
@@ -209,20 +244,28 @@ def test_bad_checkpoints(kind, tmp_path, monkeypatch):
 
 
 def test_truncated_or_flipped_checkpoints(tmp_path):
-    """A checkpoint cut at any place or with a changed byte in its data is refused; the whole one is taken."""
-    whole = encode(Game(CONFIG).start())
-    path = tmp_path / "checkpoint.npz"
-    for length in range(0, len(whole), 997):
-        path.write_bytes(whole[:length])
+    """A checkpoint cut at any byte is refused; with any byte changed it is refused, or the byte did not matter."""
+    state = Game(CONFIG).start()
+    whole = encode(state)
+    with np.load(io.BytesIO(whole)) as arrays:
+        form = {name: (arrays[name].dtype, arrays[name].shape) for name in arrays.files}
+        right = {name: arrays[name].tobytes() for name in arrays.files}
+    for length in range(len(whole)):
         with pytest.raises(FileFormatError):
-            decode(path, Game(CONFIG), "it")
-    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        offset = archive.getinfo("critic.npy").header_offset + 300
-    path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
-    with pytest.raises(FileFormatError, match="damaged"):
-        decode(path, Game(CONFIG), "it")
+            unpacked(io.BytesIO(whole[:length]), form, "it")
+    noticed = 0
+    for place in range(0, len(whole), 3):
+        content = whole[:place] + bytes([whole[place] ^ (1 << place % 8)]) + whole[place + 1 :]
+        try:
+            found = unpacked(io.BytesIO(content), form, "it")
+        except FileFormatError:
+            noticed += 1
+        else:
+            assert {name: array.tobytes() for name, array in found.items()} == right
+    assert noticed > len(whole) / 6
+    path = tmp_path / "checkpoint.npz"
     path.write_bytes(whole)
-    assert torch.equal(decode(path, Game(CONFIG), "it").critic.parameters, Game(CONFIG).start().critic.parameters)
+    assert torch.equal(decode(path, Game(CONFIG), "it").critic.parameters, state.critic.parameters)
 
 
 @pytest.mark.parametrize(
@@ -236,12 +279,76 @@ def test_bad_config_files(text, tmp_path):
         runs.read(tmp_path)
 
 
-def test_a_bad_field_names_its_file(finished, tmp_path):
-    """A field that does not fit is told with the file that it stands in."""
+HOSTILE = {
+    '"steps": 8': [
+        ('"steps": "8"', "steps must be a whole number"), ('"steps": true', "steps must be"),
+        ('"steps": 1e400', "steps must be"), ('"steps": 8, "steps": 9', "'steps' stands there twice"),
+        ('"stepz": 8', "Did you mean 'steps'"), ('"steps": NaN', "NaN"), ('"steps": ' + "[" * 100_000, "JSON"),
+        ('"steps": ' + "9" * 5000, "JSON"), ('"steps": null', "steps must be"),
+    ],
+    '"n": 100': [('"n": 100, "more": 1', "differs in 'more'"), ('"n": -1', "n must be"), ('"n": "many"', "n must be")],
+    '"hidden"': [('"hiden"', "Did you mean 'hidden'")],
+    '"w1"': [("7", "list names in measures")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong", "message"), [(r, *case) for r, cases in HOSTILE.items() for case in cases])
+def test_a_hostile_config_names_its_file_and_field(right, wrong, message, finished, tmp_path):
+    """Unknown, missing, doubled, nested and mistyped fields are told with the file that they stand in."""
     text = (finished / "config.json").read_text()
-    (tmp_path / "config.json").write_text(text.replace('"steps": 8', '"steps": "8"'))
-    with pytest.raises(FileFormatError, match=r"config\.json: steps must be a whole number"):
+    assert right in text
+    (tmp_path / "config.json").write_text(text.replace(right, wrong, 1))
+    with pytest.raises(FileFormatError, match=r"config\.json") as error:
         runs.read(tmp_path)
+    assert message in str(error.value)
+
+
+def test_data_that_change_or_vanish(tmp_path):
+    """A run of a user's file goes on only with the rows that it began with."""
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    path = tmp_path / "rows.npy"
+    np.save(path, rows)
+    config = Config(data=str(path), steps=2, every=1, batch=8, generator=TINY, critic=TINY)
+    train = lambda: list(runs.run(config, tmp_path / "run", measures=("sliced_w1",), n=6))
+    for _ in zip(runs.run(config, tmp_path / "run", measures=("sliced_w1",), n=6), range(1), strict=False):
+        pass
+    np.save(path, rows + 1e-9)
+    for use in (train, lambda: runs.read(tmp_path / "run"), lambda: runs.restore(tmp_path / "run")):
+        with pytest.raises(DataError, match=r"content has changed"):
+            use()
+    path.rename(tmp_path / "elsewhere.npy")
+    with pytest.raises(FileNotFoundError):
+        runs.read(tmp_path / "run")
+    np.save(path, rows)
+    assert [record["step"] for record in train()] == [2]
+
+
+def test_a_full_disk_keeps_the_last_snapshot(finished, tmp_path, monkeypatch):
+    """A checkpoint that cannot be written leaves the one before it, and the run goes on from there."""
+    folder, right = tmp_path / "run", os.fsync
+    iterator = run(CONFIG, folder)
+    next(iterator)
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        next(iterator)
+    assert not list(folder.glob(".writing-*"))
+    monkeypatch.setattr(os, "fsync", right)
+    list(run(CONFIG, folder))
+    assert contents(folder) == contents(finished)
+
+
+@pytest.mark.parametrize("name", ["config.json", "checkpoint.npz", "samples.npz", "metrics.jsonl", "reference.json"])
+def test_pipes_do_not_hang(name, finished, tmp_path):
+    """A pipe or device in place of a file is refused before it is opened."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match=r"pipe|regular"):
+        runs.restore(tmp_path) if name == "checkpoint.npz" else runs.read(tmp_path)
 
 
 @pytest.mark.parametrize("line", [b'{"step": 0}', b'{"st', b"[]", b"3", b"[" * 10**5])

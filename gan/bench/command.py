@@ -63,6 +63,11 @@ def bench(
         "penalty_weight": penalty_weight, "hidden": hidden, "latent": latent, "measures": measures, "n": n,
     }  # fmt: skip
     given = {name: value for name, value in free.items() if value not in (None, ())}
+    if protocol == "purposes":
+        from gan.bench.purposes import command as purposes
+
+        purposes.bench(out, given, budget=budget, seeds=seeds)
+        return
     chosen = _protocol(protocol, given, budget, seeds, device)
     part = _shard(shard)
     if force and part != (0, 1):
@@ -72,11 +77,14 @@ def bench(
     benches.shard_of(chosen, part)
     benches.claim(chosen, out, force=force)
     if not collect:
-        with progress_bar() as progress:
-            benches.run_cells(
-                chosen, out, shard=part, jobs=jobs, backend=backend, scheduler=scheduler,
-                threads=count(threads, "threads"), progress=progress,
-            )  # fmt: skip
+        try:
+            with progress_bar() as progress:
+                benches.run_cells(
+                    chosen, out, shard=part, jobs=jobs, backend=backend, scheduler=scheduler,
+                    threads=count(threads, "threads"), progress=progress,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted; {out} keeps what is done, and the same command goes on") from None
     results = table.collect(chosen, out)
     content = table.save(chosen, results, out)
     show.table(chosen, results, content)

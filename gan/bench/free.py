@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from divergences._checks import choice
 from divergences.errors import DataError
-from gan.bench.protocol import Cell, Protocol
+from gan.bench.protocol import Cell, Protocol, Rule
 from gan.config import Config
 from gan.data import dataset
 from gan.measures import MEASURES, SAMPLES, applicable, default_measures
 from gan.networks import Architecture
 from gan.recipes import RECIPES
 
-FIRST = ("w1", "modes", "high_quality")  # columns, where they apply
+FIRST = ("w1", "modes", "modes_1pct", "high_quality")  # columns, where they apply
 
 
 def free(
@@ -51,7 +51,7 @@ def free(
                 )  # fmt: skip
             except DataError as error:
                 raise DataError(f"{name} on {target}: {error}") from None
-            cells.append(Cell(name, config, _fitting(measures, target), n))
+            cells.append(Cell(name, config, _fitting(measures, target), n, _every_mode(measures, target)))
     usual = dict.fromkeys(m for target in data for m in default_measures(dataset(target)))
     columns = tuple(measures) or tuple(m for m in FIRST if m in usual) or tuple(usual)[:3]
     return Protocol(
@@ -73,6 +73,13 @@ def _fitting(measures: Sequence[str], target: str) -> tuple[str, ...]:
     if measures and not fitting:
         raise DataError(f"measures must name one that applies to {target}: {', '.join(allowed)}.")
     return fitting
+
+
+def _every_mode(measures: Sequence[str], target: str) -> tuple[Rule, ...]:
+    """Success is every mode covered, by the stricter rule that is in the table."""
+    modes, shown = dataset(target), tuple(measures) or applicable(dataset(target))
+    counted = [name for name in ("modes_1pct", "modes") if name in shown and name in applicable(modes)]
+    return tuple(Rule(name, ">=", getattr(modes, "mode_count", 0)) for name in counted[:1])
 
 
 def _arguments(given: dict) -> tuple[str, ...]:

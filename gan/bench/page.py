@@ -14,7 +14,6 @@ from gan.bench.protocol import Protocol
 from gan.bench.show import published, statistic
 from gan.bench.table import Result, Row, badness, names_of
 from gan.game import Game
-from gan.measures import MEASURES
 from gan.random import Stream
 from gan.report import FLOOR, finish, mosaic, scatter
 
@@ -41,8 +40,9 @@ def _section(protocol: Protocol, data: str, rows: Drawn, content: dict[str, Any]
     shown = rows[:DRAWN]
     note = "" if len(shown) == len(rows) else f" The first {DRAWN} of {len(rows)} rows are drawn."
     game = Game(rows[0][0].run.config)
+    rules = "; ".join(dict.fromkeys(" and ".join(row.rules) for _, row, _ in rows if row.rules))
     blocks = [
-        text(f"Target: {game.target.source}."),
+        text(f"Target: {game.target.source}.{f' Success: {rules}.' if rules else ''}"),
         table(*_leaderboard(protocol, data, [row for _, row, _ in rows], content), caption=_RULES),
         picture(
             _curves(shown, tuple(names[:6])),
@@ -72,21 +72,21 @@ def _leaderboard(
         success = "–" if row.success is None else f"{row.success}/{len(row.seeds)}"
         cost = [number(row.seconds / len(row.seeds), 3), number(row.steps_per_second, 3), f"{row.samples:,}"]
         means = [statistic(row.columns[name]) for name in names]
-        body.append([str(rank), row.name, *means, success, f"{lost}/{len(row.seeds)}", *cost, number(matched, 3)])
+        body.append([f"{rank}. {row.name}", *means, success, f"{lost}/{len(row.seeds)}", *cost, number(matched, 3)])
     blank = [""] * 6
     for row in rows:
         if row.exact:
             exact = [number(row.exact[name]) if name in row.exact else "" for name in names]
-            body.append(["", f"{row.name}: optimum", *exact, *blank])
+            body.append([f"{row.name}: optimum", *exact, *blank])
     for entry in content["published"]:
         if entry["data"] == data:
             values = [published(entry["values"].get(name)) for name in names]
-            body.append(["", f"{entry['name']}: published by {entry['source'].split(',')[0]}", *values, *blank])
+            body.append([f"{entry['name']}: published by {entry['source'].split(',')[0]}", *values, *blank])
     perfect = [number(rows[0].perfect.get(name)) for name in names]
-    body.append(["", f"a perfect generator, n = {rows[0].n:,}", *perfect, *blank])
+    body.append([f"a perfect generator, n = {rows[0].n:,}", *perfect, *blank])
     titles = [name.replace("_", " ") for name in names]
     costs = ["success", "diverged", "seconds per seed", "steps per second", "samples seen"]
-    return ["", "", *titles, *costs, f"{titles[0]} at equal seconds"], body
+    return ["", *titles, *costs, f"{titles[0]} at equal seconds"], body
 
 
 def _curves(rows: Drawn, names: Sequence[str]) -> Figure:
@@ -101,8 +101,9 @@ def _curves(rows: Drawn, names: Sequence[str]) -> Figure:
         floor = rows[0][1].perfect.get(name)
         if floor is not None:
             axes.axhline(floor, color=FLOOR, ls=":")
-        # Losses of unregularised critics span many powers of ten.
-        axes.set_yscale("symlog" if name not in MEASURES else "linear")
+        # Gradients of unregularised critics span many powers of ten.
+        low, high = axes.get_ylim()
+        axes.set_yscale("symlog" if name in NORMS and high > 100 * max(low, 1e-3) else "linear")
         axes.set_title(name.replace("_", " "), fontsize=9)
         finish(axes)
     for axes in panels[len(names) :]:

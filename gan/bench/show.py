@@ -37,7 +37,7 @@ def table(protocol: Protocol, results: Sequence[Result], content: dict[str, Any]
         if rows:
             console.print(_grid(data, rows, columns, content))
     share = f"; {protocol.budget:.3g} of the published steps" if protocol.budget != 1 else ""
-    console.print(Text(f"mean [{content['interval']}]{share}"))
+    console.print(Text(f"mean [interval: {content['interval']}]{share}"))
     for sentence in (*protocol.faults, *protocol.differences):
         console.print(Text(f"- {sentence}"))
     if content["missing"]:
@@ -46,7 +46,9 @@ def table(protocol: Protocol, results: Sequence[Result], content: dict[str, Any]
 
 
 def _grid(data: str, rows: list[Row], columns: list[str], content: dict[str, Any]) -> Table:
-    grid = Table(title=Text(plain(data)), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    rules = "; ".join(dict.fromkeys(" and ".join(row.rules) for row in rows if row.rules))
+    title = f"{plain(data)}{f' (success: {rules})' if rules else ''}"
+    grid = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     grid.add_column("")
     heads = (*columns, "success", "diverged", "s/seed", "steps/s")
     for head in (*heads, f"{columns[0]} at equal s"):

@@ -238,7 +238,8 @@ def _match(results: list[Result]) -> None:
     """Fill in where the rows on one data set stood after equal seconds, and after equal updates, per seed."""
     per_seed = lambda row: row.seconds / len(row.seeds)
     rows = [row for result in results for row, _ in result.rows]
-    seconds, updates = min(map(per_seed, rows)), min(row.updates for row in rows)
+    lasting = [row for row in rows if not all(row.diverged)] or rows  # who soon diverged sets no limit to the others
+    seconds, updates = min(map(per_seed, lasting)), min(row.updates for row in lasting)
     for result in results:
         steps, clock = result.run.column("step"), result.run.column("seconds")
         for row, at in result.rows:

@@ -276,6 +276,8 @@ def test_the_command_under_the_table_repeats_it(tmp_path, capsys):
     first, second = (json.loads((folder / "bench.json").read_text()) for folder in (out, again))
     assert timeless(first) == timeless(second)
     assert len(first["rows"]) == 4
+    assert "(success: modes >= 8)" in printed
+    assert all(row["success"] == sum(modes >= 8 for modes in row["values"]["modes"]) for row in first["rows"])
     assert "wgan-gp, lr 0.02" in printed
     page = (tmp_path / "r.html").read_text()
     assert "How to read and repeat this" in page

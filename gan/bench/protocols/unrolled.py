@@ -32,5 +32,5 @@ PROTOCOL = Protocol(
         "ends. GDPP copied it. A table that counts to eight on it cannot be met; ring8-veegan is the ring as meant.",
         "Neither the notebook nor the paper prints numbers for the ring, only pictures; VEEGAN's stand beside ours.",
     ),
-    budget=0.04,
+    budget=0.02,
 )

@@ -66,5 +66,5 @@ PROTOCOL = Protocol(
         "unrolled-GAN notebook, on which they are said to build.",
         "VEEGAN and ALI, which learn an encoder too, are not trained here.",
     ),
-    budget=0.04,
+    budget=0.02,
 )

@@ -9,6 +9,7 @@ MODULES = {
     "veegan": "veegan",
     "pacgan": "pacgan",
     "unrolled": "unrolled",
+    "paired": "paired",
     "wgan-gp-toy": "wgan_gp_toy",
 }
 """The module of every preset; imported when it is asked for."""

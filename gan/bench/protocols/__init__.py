@@ -11,6 +11,7 @@ MODULES = {
     "unrolled": "unrolled",
     "paired": "paired",
     "wgan-gp-toy": "wgan_gp_toy",
+    "fgan": "fgan",
 }
 """The module of every preset; imported when it is asked for."""
 

@@ -20,6 +20,7 @@ WIDE = 200  # characters, where no terminal says how many there are
 def protocols() -> None:
     """Every preset with its size and what is wrong with it."""
     console = _console()
+    console.print(Text("purposes: what each recipe is for, one statistic beside the plain GAN's on a task that fits."))
     for name in MODULES:
         one = protocol(name)
         console.print(Text(f"{name}: {one.description}"))

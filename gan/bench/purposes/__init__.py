@@ -1,0 +1,105 @@
+"""Every recipe does what it is for: a number beside the plain GAN's, over seeds.
+
+A new entry is one `Purpose` here and one function of a `Plan` that gives the recipe's statistic and the plain GAN's.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+
+from gan.bench.purposes import collapse, conditions, pictures, slopes, training
+from gan.bench.purposes.purpose import Finding, Plan, Purpose
+
+__all__ = ["PURPOSES", "Finding", "Plan", "Purpose"]
+
+_COVER = partial(
+    Purpose, task=collapse.TASK, statistic="modes of 8 with 1 % of the samples within 3 sigma", better="higher"
+)
+_REST = partial(
+    Purpose,
+    purpose="come to rest where the plain GAN circles",
+    task=training.TASKS["line"],
+    statistic="movement of a generated point from one snapshot to the next",
+    better="lower",
+)
+_TRUTH = partial(
+    Purpose,
+    purpose="believe a distance that is one",
+    task=training.TASKS["truth"],
+    statistic="rank correlation of the critic's estimate with W1 along training",
+    better="higher",
+)
+_ENERGY = partial(
+    Purpose,
+    purpose="learn where the data are",
+    task=training.TASKS["square"],
+    statistic="chance that a real point has the better score",
+    better="higher",
+)
+
+_ALL = (
+    Purpose(
+        "max-likelihood", "fit all of the data, not a part of it", training.TASKS["gaussian"],
+        "KL(p, q) beyond that of the best Gaussian, nats", "lower", training.fits("max-likelihood"),
+    ),
+    _COVER("unrolled", "keep modes by looking ahead", measure=collapse.covers("unrolled")),
+    _COVER("pacgan", "keep modes by judging pairs", measure=collapse.covers("pacgan", 1500, batch=64)),
+    _COVER(
+        "minibatch-discrimination", "keep modes by seeing the batch",
+        measure=collapse.covers("minibatch-discrimination"),
+    ),
+    _COVER("wgan-gp", "keep modes by a distance that does not saturate", measure=collapse.covers("wgan-gp")),
+    Purpose(
+        "virtual-batch-norm", "normalise without letting points of a batch see each other", training.TASKS["batch"],
+        "change of an output when the rest of its batch is exchanged, over the outputs' spread", "lower",
+        training.alone("virtual-batch-norm"),
+    ),
+    _ENERGY("ebgan", measure=training.knows("ebgan")),
+    _TRUTH("began", measure=training.tells("began", critic=training.BOTTLENECK)),
+    _TRUTH("mmd-gan", measure=training.tells("mmd-gan")),
+    _TRUTH("sinkhorn-gan", measure=training.tells("sinkhorn-gan", critic_steps=1)),
+    Purpose(
+        "dragan", "keep the critic's slope near 1 around the data", training.TASKS["line"],
+        "mean of | slope - 1 | around real points", "lower", slopes.tame("dragan", slopes.off_one),
+    ),
+    _REST("r1", measure=training.rests("r1", penalty_weight=1.0)),
+    _REST("r2", measure=training.rests("r2", penalty_weight=1.0)),
+    _REST("r3gan", measure=training.rests("r3gan", "relativistic", penalty_weight=1.0), against="relativistic alone"),
+    _REST("historical-averaging", measure=training.rests("historical-averaging")),
+    _REST("feature-matching", measure=training.rests("feature-matching")),
+    _REST("instance-noise", measure=training.rests("instance-noise")),
+    Purpose(
+        "experience-replay", "let the critic not forget what it has seen", training.TASKS["past"],
+        "chance that a fake of 50 steps ago beats a real point", "lower",
+        training.remembers("experience-replay"),
+    ),
+    Purpose(
+        "label-smoothing", "bound the critic's confidence by 0.9", training.TASKS["line"] + ", the generator at rest",
+        "mean probability of being real, at real points", "lower",
+        slopes.against_fixed("label-smoothing", slopes.confidence),
+    ),
+    Purpose(
+        "sngan", "bound the critic's slope by 1 everywhere", training.TASKS["line"],
+        "product of the spectral norms of the critic's weights", "lower", slopes.tame("sngan", slopes.lipschitz),
+    ),
+    Purpose(
+        "cgan", "make what it is told", "`ring8`, its modes as labels",
+        "share of points of the class that was told", "higher", conditions.labels,
+    ),
+    Purpose(
+        "infogan", "give inputs a meaning that can be read off", "`ring8`, two codes of six inputs",
+        "R² of two inputs, read off a point by its ten nearest neighbours", "higher", conditions.codes,
+    ),
+    Purpose(
+        "cyclegan", "translate there and back", "`ring8` and `gaussian`, unpaired",
+        "distance of a point and its round trip, over that of two points", "lower", conditions.there_and_back,
+        against="before training",
+    ),
+    Purpose(
+        "dcgan", "make pictures by convolutions", "`digits`, channels 16 and 32 against a perceptron of 64 and 64",
+        "Fréchet distance in a classifier's features", "lower", pictures.digits,
+    ),
+)  # fmt: skip
+
+PURPOSES: Mapping[str, Purpose] = MappingProxyType({purpose.recipe: purpose for purpose in _ALL})
+"""Every purpose by its recipe's name."""

@@ -1,0 +1,121 @@
+"""What it means that a recipe does what it is for: one statistic over seeds, the plain GAN's beside it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from divergences._checks import choice
+from gan.bench.table import Statistic
+from gan.config import Config
+from gan.networks import Architecture
+from gan.random import check_seeds
+from gan.snapshot import Snapshot
+from gan.train import train
+
+PLAIN = "nonsaturating"
+SEEDS = 8
+SMALL = Architecture((32, 32))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is trained: for which seeds, and what share of each purpose's steps."""
+
+    seeds: Iterable[int] = range(SEEDS)
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seeds", check_seeds(self.seeds))
+
+    def config(self, recipe: str, *, steps: int, snapshots: int = 1, **changes: Any) -> Config:
+        """A small experiment: two hidden layers of 32, batch 64, learning rate 1e-3, unless changed."""
+        steps = max(1, round(self.share * steps))
+        small = {"batch": 64, "lr": 1e-3, "generator": SMALL, "critic": SMALL, "every": -(-steps // snapshots)}
+        return Config(recipe=recipe, steps=steps, seeds=tuple(self.seeds), **{**small, **changes})
+
+
+Values = Callable[[Plan], tuple[np.ndarray, np.ndarray]]  # the recipe's and the other's, (S,) each
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a recipe is for, and the statistic that shows it.
+
+    Attributes:
+        recipe: its name; task: data and settings, in words; statistic: of one replica, in words.
+        better: "higher" or "lower"; measure: gives the statistic of the recipe and of what it is compared with, (S,)
+        each, the same seeds in both; against: what that is.
+
+    """
+
+    recipe: str
+    purpose: str
+    task: str
+    statistic: str
+    better: str
+    measure: Values
+    against: str = "the plain GAN"
+
+    def __post_init__(self) -> None:
+        choice(self.better, ("higher", "lower"), "better")
+
+    def finding(self, plan: Plan) -> "Finding":
+        """Train and compare, seed by seed."""
+        ours, plain = (np.asarray(values, dtype=float) for values in self.measure(plan))
+        return Finding(ours, plain, 1 if self.better == "higher" else -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """The statistic over seeds, NaN for a replica that diverged; `sign` is 1 if more is better, else -1."""
+
+    ours: np.ndarray
+    plain: np.ndarray
+    sign: int
+
+    @property
+    def statistics(self) -> tuple[Statistic, Statistic, Statistic]:
+        """Ours, the plain one's, and their difference over the same seeds."""
+        return Statistic.of(self.ours), Statistic.of(self.plain), Statistic.of(self.ours - self.plain)
+
+    @property
+    def verdict(self) -> str:
+        """Is the interval of the difference on the better side of 0? "yes"; "no" if on the other, "open" if on both.
+
+        A recipe of which a replica diverged does not do what it is for.
+
+        >>> Finding(np.array([3.0, 4.0, 5.0]), np.array([1.0, 2.0, 2.0]), 1).verdict
+        'yes'
+        >>> Finding(np.array([3.0, 4.0, np.nan]), np.array([1.0, 2.0, 2.0]), 1).verdict
+        'no'
+        """
+        difference = self.statistics[2]
+        if np.isnan(self.ours).any():
+            return "no"
+        if difference.low is None or difference.high is None:
+            return "open"
+        low, high = sorted((self.sign * difference.low, self.sign * difference.high))
+        return "yes" if low > 0 else "no" if high < 0 else "open"
+
+
+@lru_cache(maxsize=16)
+def trained(config: Config) -> tuple[Snapshot, ...]:
+    """The snapshots of a training; kept, because several purposes share their plain GAN."""
+    return tuple(train(config))
+
+
+def compared(
+    value: Callable[[Config], np.ndarray], ours: Callable[[Plan], Config], plain: Callable[[Plan], Config]
+) -> Values:
+    """One statistic of two trainings."""
+    return lambda plan: (value(ours(plan)), value(plain(plan)))
+
+
+def alive(snapshot: Snapshot, values: Any) -> np.ndarray:
+    """The values, (S,), with NaN for the replicas that diverged: their last parameters are no result."""
+    values = np.asarray(values.detach() if isinstance(values, Tensor) else values, dtype=float)
+    return np.where(snapshot.diverged.numpy() > 0, np.nan, values)

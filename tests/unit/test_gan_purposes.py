@@ -1,0 +1,224 @@
+"""Every recipe does what it is for: the statistics against hand-made cases, the table, and the quick trainings."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from divergences.console import run as run_app
+from divergences.errors import DataError, FileFormatError
+from gan.bench.purposes import PURPOSES, Finding, Plan, conditions, table, training
+from gan.bench.purposes.purpose import trained
+from gan.cli import app
+from gan.conditions import Labels
+from gan.data import dataset
+from gan.networks import Perceptron
+from gan.recipes import RECIPES
+
+ASKED = {
+    "max-likelihood", "unrolled", "pacgan", "minibatch-discrimination", "virtual-batch-norm", "ebgan", "began",
+    "dragan", "r3gan", "mmd-gan", "sinkhorn-gan", "cgan", "infogan", "cyclegan", "dcgan", "label-smoothing",
+    "instance-noise", "feature-matching", "historical-averaging", "experience-replay", "sngan", "r1", "r2",
+}  # fmt: skip
+TWO = Plan(range(2), 0.01)
+
+
+@pytest.fixture(autouse=True)
+def single_thread():
+    """Small matrices, and other tests beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    trained.cache_clear()
+
+
+def test_every_trick_has_a_purpose():
+    """What the issue of recipes lists is there, under the names of recipes."""
+    assert ASKED <= set(PURPOSES) <= set(RECIPES)
+
+
+def test_verdict_is_that_of_the_paired_interval():
+    """Seeds are paired; a constant gain in wild values is seen, and its sign counts."""
+    wild = np.array([0.0, 10.0, -7.0, 30.0])
+    gain = np.array([1.0, 1.1, 0.9, 1.0])
+    assert Finding(wild + gain, wild, 1).verdict == "yes"
+    assert Finding(wild + gain, wild, -1).verdict == "no"
+    assert Finding(wild + gain * [1, -1, 1, -1], wild, 1).verdict == "open"
+    assert Finding(wild + gain * np.nan, wild, 1).verdict == "no"
+
+
+def test_statistic_is_of_seeds_that_finished():
+    """A replica that was stopped gives NaN, and the recipe is not said to do what it is for."""
+    last = SimpleNamespace(diverged=torch.tensor([0, 7, 0]))
+    from gan.bench.purposes.purpose import alive
+
+    assert np.array_equal(alive(last, torch.tensor([1.0, 2.0, 3.0])), [1.0, np.nan, 3.0], equal_nan=True)
+
+
+# The statistics, each on cases whose value is known.
+
+
+def affine(*rows):
+    """The parameters of x -> a x + b for several replicas, and the network."""
+    return Perceptron((1, 1)), torch.tensor(rows)
+
+
+def fake(network, parameters, **fields):
+    """A snapshot of a generator."""
+    count = len(parameters)
+    game = SimpleNamespace(seeds=torch.arange(count), generator=network, **fields)
+    state = SimpleNamespace(generator=SimpleNamespace(parameters=parameters))
+    return SimpleNamespace(game=game, state=state, diverged=torch.zeros(count))
+
+
+def test_forward_excess_is_the_kl_beyond_the_least(monkeypatch):
+    """Against quadrature of the divergence itself, for two Gaussians and for the best one."""
+    network, parameters = affine((1.831, 1.01), (-1.754, 1.307), (0.5, 0.0))
+    monkeypatch.setattr(training, "trained", lambda config: (fake(network, parameters),))
+    x = torch.linspace(-12, 14, 200_001, dtype=torch.float64)[:, None]
+    log_p = dataset("mixture1d").log_density(x)
+
+    def kl(mean, deviation):
+        log_q = torch.distributions.Normal(mean, deviation).log_prob(x[:, 0])
+        return float(torch.trapezoid(log_p.exp() * (log_p - log_q), x[:, 0]))
+
+    expected = [kl(1.01, 1.831), kl(1.307, 1.754), kl(0.0, 0.5)]
+    found = training.forward_excess(None)
+    assert found == pytest.approx(np.array(expected) - expected[0], abs=1e-3)
+    assert abs(found[0]) < 1e-6
+
+
+def test_movement_is_the_distance_moved_late(monkeypatch):
+    """Snapshots 0, 0, 0, 3, 6: late moves are of 3; a generator at rest moves 0."""
+    network, still = affine((1.0, 0.0), (1.0, 0.0))
+    latent = lambda stream, step, n: torch.zeros(2, n, 1)
+    at = lambda b: fake(network, still + torch.tensor([[0.0, b], [0.0, 0.0]]), latent=latent)
+    monkeypatch.setattr(training, "trained", lambda config: tuple(map(at, (0.0, 0.0, 0.0, 3.0, 6.0))))
+    assert training.movement(None) == pytest.approx([3.0, 0.0])
+
+
+@pytest.mark.parametrize(("sign", "expected"), [(1, 1.0), (-1, -1.0), (0, 0.0)])
+def test_truthfulness_is_a_rank_correlation(monkeypatch, sign, expected):
+    """An estimate that grows with the distance has 1, its negative -1, a constant 0."""
+    data, seeds = dataset("lines"), torch.arange(1)
+    away = lambda k: torch.full((1, 200, 2), float(k))
+    game = SimpleNamespace(target=data, seeds=seeds)
+    snapshots = tuple(
+        SimpleNamespace(game=game, sample=lambda n, k=k: away(k), estimate=torch.tensor([sign * 2.0**k]),
+                        diverged=torch.zeros(1))
+        for k in (5, 3, 2, 4)
+    )  # fmt: skip
+    monkeypatch.setattr(training, "trained", lambda config: snapshots)
+    assert training.truthfulness(None) == pytest.approx([expected])
+
+
+def test_obedience_counts_the_classes_told(monkeypatch):
+    """The centres of the modes that were told have 1; those of the next modes 0."""
+    data = dataset("ring8")
+    told = torch.arange(8).repeat(63)[: conditions.N]
+    means = torch.tensor(data.means)
+    for turn, expected in ((0, 1.0), (1, 0.0)):
+        outputs = torch.cat((means[(told + turn) % 8], torch.eye(8)[told]), -1)[None]
+        game = SimpleNamespace(seeds=torch.arange(1), target=data, points=lambda x: x[..., :2])
+        last = SimpleNamespace(game=game, outputs=lambda n, x=outputs: x, diverged=torch.zeros(1))
+        monkeypatch.setattr(conditions, "trained", lambda config, last=last: (last,))
+        assert conditions.obeyed(None) == pytest.approx([expected])
+
+
+def test_codes_are_read_off_points(monkeypatch):
+    """Points that are the codes tell them; points that are other numbers do not."""
+    latent = torch.randn(1, conditions.N, 4, generator=torch.Generator().manual_seed(0))
+    for columns, low, high in ((slice(2, 4), 0.9, 1.0), (slice(0, 2), -0.3, 0.2)):
+        game = SimpleNamespace(latent=lambda *args: latent)
+        last = SimpleNamespace(game=game, sample=lambda n, c=columns: latent[..., c], diverged=torch.zeros(1))
+        monkeypatch.setattr(conditions, "trained", lambda config, last=last: (last,))
+        assert low <= conditions.readable(None, slice(2, 4))[0] <= high
+
+
+def test_round_trip_of_a_swap_is_nothing():
+    """(a, b) -> (b, a) comes back; (a, b) -> (b + 1, a) does not."""
+    space = SimpleNamespace(targets=(dataset("mixture1d"),) * 2)
+    x = torch.randn(1, conditions.N, 2, generator=torch.Generator().manual_seed(0))
+    apart = float((x - x.roll(1, 1)).abs().mean())
+    for shift, expected in ((0.0, 0.0), (1.0, 1 / apart)):
+        swap = lambda parameters, y, shift=shift: y.flip(-1) + torch.tensor([shift, 0.0])
+        last = fake(swap, torch.zeros(1, 1), space=space, latent=lambda *args: x)
+        last.outputs = lambda n, swap=swap: swap(None, x)
+        assert conditions.round_trip(last) == pytest.approx([expected], rel=0.1, abs=1e-6)
+
+
+# The quick trainings. The bound of each is five standard deviations of the difference over four seeds, as measured over
+# eight, below its mean; a normal statistic fails it once in three million trainings.
+
+
+QUICK = {}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_recipe_does_what_it_is_for(name):
+    """The recipe's statistic beats the plain GAN's by what eight seeds promise of four."""
+    purpose = PURPOSES[name]
+    ours, plain = purpose.measure(Plan(range(100, 104)))
+    gain = (ours - plain) * (1 if purpose.better == "higher" else -1)
+    assert gain.mean() > QUICK[name]
+
+
+def test_labels_are_obeyed_because_they_are_told(monkeypatch):
+    """A planted error: labels that the critic never sees beside their points are not obeyed."""
+    honest = Labels.real
+
+    def mixed(self, space, seeds, stream, step, batch):
+        x, told = honest(self, space, seeds, stream, step, batch).split((2, 8), -1)
+        return torch.cat((x, told.roll(1, -2)), -1)
+
+    monkeypatch.setattr(Labels, "real", mixed)
+    plan = Plan(range(2))
+    assert conditions.obeyed(plan.config("cgan", data="ring8", steps=300)).mean() < 0.3
+
+
+# The table.
+
+
+def test_table_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    """What is found is not trained again; the page names the command; other seeds are refused."""
+    out = tmp_path / "out"
+    table.find(TWO, out, ["label-smoothing"])
+    monkeypatch.setattr("gan.bench.purposes.purpose.train", lambda config: pytest.fail("trained twice"))
+    (found,) = table.find(TWO, out, ["label-smoothing"])
+    content = json.loads((out / table.KEPT).read_text())
+    assert content["found"]["label-smoothing"]["ours"] == found.finding.ours.tolist()
+    page = (out / table.PAGE).read_text()
+    assert "gan bench --protocol purposes --seeds 2 --budget 0.01" in page
+    assert "`label-smoothing`" in page
+    with pytest.raises(DataError, match="other seeds"):
+        table.find(Plan(range(3), 0.01), out)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"seeds": [0, 1], "share": 0.01, "found": {"r1": 3}}', "[" * 10**5])
+def test_damaged_findings_are_refused(tmp_path, text):
+    """A file that this bench did not write is not read as findings."""
+    (tmp_path / table.KEPT).write_text(text)
+    with pytest.raises(FileFormatError):
+        table.find(TWO, tmp_path)
+
+
+def test_foreign_folder_and_unknown_recipe_are_refused(tmp_path):
+    """Nothing is trained, and nothing of others is touched."""
+    with pytest.raises(DataError, match="recipe"):
+        table.find(TWO, tmp_path / "out", ["unroled"])
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match="thesis"):
+        table.find(TWO, tmp_path)
+
+
+def test_command(tmp_path, capsys):
+    """The command prints a line for each recipe and writes the page; it refuses what the protocol fixes."""
+    words = ["bench", "--protocol", "purposes", "--seeds", "2", "--budget", "0.01", "--out", str(tmp_path / "out")]
+    assert run_app(app, [*words, "--recipe", "label-smoothing"]) == 0
+    assert "label-smoothing" in capsys.readouterr().out
+    assert (tmp_path / "out" / table.PAGE).exists()
+    assert run_app(app, [*words, "--lr", "0.1"]) == 2
+    assert "--lr" in capsys.readouterr().err

@@ -19,6 +19,10 @@ from divergences.errors import DataError, NotNormalizedError
 NAN_POLICIES = ("raise", "omit")
 
 
+class UnknownNameError(DataError):
+    """A name that is not on a list: on a command line a matter of usage."""
+
+
 def choice(value: Any, options: Iterable[Any], name: str) -> Any:
     """`value`, or an error that names the nearest of `options`."""
     options = list(options)
@@ -26,7 +30,7 @@ def choice(value: Any, options: Iterable[Any], name: str) -> Any:
         return value
     near = difflib.get_close_matches(str(value), [str(option) for option in options], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise DataError(f"{name} must be one of {', '.join(map(str, options))}; got {value!r}.{hint}")
+    raise UnknownNameError(f"{name} must be one of {', '.join(map(str, options))}; got {value!r}.{hint}")
 
 
 def scalar_or_nan(value: Any) -> float:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter, Token
 
+from divergences._checks import UnknownNameError
 from divergences.errors import ConvergenceError, DataError
 from divergences.wording import plain
 
@@ -51,7 +52,7 @@ def run(app: App, argv: Sequence[str] | None = None, *, speaks: Callable[[], boo
 
 def explain(error: BaseException) -> tuple[int, str]:
     """The exit code and the one line for an error."""
-    if isinstance(error, CycloptsError | UsageError):
+    if isinstance(error, CycloptsError | UsageError | UnknownNameError):
         return USAGE, f"{error} (--help shows how)"
     if isinstance(error, ConvergenceError):
         return NOT_CONVERGED, f"{error}".replace("strict=False", "--allow-unconverged")

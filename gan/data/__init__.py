@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from divergences._checks import choice
+from divergences._checks import UnknownNameError, choice
 from divergences.errors import DataError
 from gan.data import mixtures
 from gan.data.files import PATH_SUFFIXES, read_rows
@@ -80,7 +80,7 @@ def dataset(name: str | os.PathLike[str]) -> Data:
     25
     >>> dataset("rign8")
     Traceback (most recent call last):
-    divergences.errors.DataError: data must be one of ... Did you mean 'ring8'? Or give the path of a file or folder.
+    divergences._checks.UnknownNameError: data must be one of ... Did you mean 'ring8'? Or give the path of a file or folder.
 
     """
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else name
@@ -91,7 +91,7 @@ def dataset(name: str | os.PathLike[str]) -> Data:
     try:
         return DATASETS[choice(text, DATASETS, "data")]
     except DataError as error:
-        raise DataError(f"{error} Or give the path of a file or folder.") from None
+        raise UnknownNameError(f"{error} Or give the path of a file or folder.") from None
 
 
 def _means_a_path(text: str) -> bool:

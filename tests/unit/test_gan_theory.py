@@ -126,7 +126,7 @@ def test_command(table, tmp_path, capsys, monkeypatch):
     assert found["largest_error"] < 1e-6
     assert [game["recipe"] for game in found["recipes"]] == list(RECIPES)
     assert all(abs(game["contraction"] - game["theory"]) < 1e-7 for game in found["bilinear"])
-    assert run_app(app, ["theory", "--figure", str(tmp_path / "theory.jpeg")]) == 3
+    assert run_app(app, ["theory", "--figure", str(tmp_path / "theory.jpeg")]) == 2
     assert "suffix must be one of .png" in capsys.readouterr().err
     assert run_app(app, ["theory", "--json", str(data)]) == 5
     assert "--force" in capsys.readouterr().err

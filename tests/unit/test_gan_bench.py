@@ -185,6 +185,10 @@ def test_a_diverged_seed_is_a_failure(tmp_path, rate, survivors):
     if survivors:
         assert gone["name"] == "lost, lr 1e+30"
         assert (rows[0]["name"], rows[0]["columns"]["w1"]["count"]) == ("lost, lr 0.01", survivors)
+        whole = lines(out / "ring8-lost")[-1]["seconds"]
+        assert rows[0]["seconds"] == rows[1]["seconds"] == pytest.approx(whole / 2)  # six replicas, three of each
+    else:
+        assert rows[-1]["equal_updates"]["step"] == 8  # who is lost at once sets no limit to the others
     bench.run_cells(ready, out, progress=lambda *_: pytest.fail("a cell that diverged is not trained again"))
 
 

@@ -24,6 +24,8 @@ def test_mode_tv_by_hand():
     """Half of the sum of differences, over the modes and the class of low quality."""
     means = np.array(TARGETS["ring8"].means)
     assert variation("ring8", means) == 0
+    means.flags.writeable = False  # as what is read from a run folder
+    assert variation("ring8", means) == 0
     assert variation("ring8", np.repeat(means[:1], 16, axis=0)) == pytest.approx(7 / 8)
     assert variation("ring8", np.zeros((5, 2))) == 1
     half = np.concatenate([means, np.full((8, 2), 9.0)])  # every mode 1/16, low quality 1/2

@@ -59,8 +59,8 @@ def readable(config: Config, coordinates: slice) -> np.ndarray:
     last = trained(config)[-1]
     codes = last.game.latent(Stream.SAMPLE, 0, N)[..., coordinates].double().numpy()
     found = []
-    for points, code in zip(last.sample(N).double().numpy(), codes, strict=True):
-        _, near = KDTree(points).query(points, 11) if np.isfinite(points).all() else (None, np.zeros((N, 11), int))
+    for points, code in zip(last.sample(N).double().nan_to_num().numpy(), codes, strict=True):
+        near = np.asarray(KDTree(points).query(points, 11)[1])
         rest = code - code[near[:, 1:]].mean(1)
         found.append(1 - rest.var(0) / code.var(0))
     return alive(last, np.mean(found, axis=1))

@@ -1,14 +1,16 @@
 """What it means that a recipe does what it is for: one statistic over seeds, the plain GAN's beside it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from divergences._checks import choice
+from divergences.errors import ConvergenceError
 from gan.bench.table import Statistic
 from gan.config import Config
 from gan.networks import Architecture
@@ -104,8 +106,19 @@ class Finding:
 
 @lru_cache(maxsize=16)
 def trained(config: Config) -> tuple[Snapshot, ...]:
-    """The snapshots of a training; kept, because several purposes share their plain GAN."""
-    return tuple(train(config))
+    """The snapshots of a training; kept, because several purposes share their plain GAN.
+
+    If every replica diverges, the last snapshot stands for the end and says so.
+    """
+    snapshots: list[Snapshot] = []
+    try:
+        for snapshot in train(config):
+            snapshots.append(snapshot)  # what came before an error is kept
+    except ConvergenceError:
+        state = snapshots[-1].state.copy()
+        state.diverged = torch.full_like(state.diverged, config.steps)
+        snapshots.append(replace(snapshots[-1], state=state))
+    return tuple(snapshots)
 
 
 def compared(

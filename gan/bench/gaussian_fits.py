@@ -65,7 +65,7 @@ def divergence(name: str, mean: float, sd: float, target: GaussianMixture = MIXT
     more dimensions.
 
     >>> divergence("kl", 1.0, 2.0), divergence("pearson", 1.0, 1.0)
-    (0.289, inf)
+    (0.2903, inf)
     """
     choice(name, NAMES, "divergence")
     return _divergence(name, _line(target), real_number(mean, "mean"), positive(sd, "sd"))

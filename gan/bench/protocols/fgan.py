@@ -58,10 +58,10 @@ def paper_errors(name: str) -> tuple[float, float]:
 
 
 def fitted(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sd of the affine generators mean + sd z that a run holds, slow averages if it has them: (S,) each."""
+    """Mean and sd |w| of the affine generators mean + w z that a run holds, slow averages if it has them: (S,) each."""
     _, state = runs.restore(folder)
-    slope, shift = state.memory.get("average", state.generator.parameters).double().cpu().unbind(1)
-    return shift.numpy(), torch.abs(slope).numpy()  # z is symmetric
+    parameters = state.memory.get("average", state.generator.parameters).double().cpu()
+    return parameters[:, -1].numpy(), torch.linalg.vector_norm(parameters[:, :-1], dim=1).numpy()
 
 
 def _mean(cell: Cell, folder: Path, run: Run) -> np.ndarray:
@@ -101,20 +101,21 @@ def _cell(name: str, recipe: str) -> Cell:
 
 _SHARED = {
     "data": "mixture1d",
-    "steps": 4000,
+    "steps": 6000,
     "batch": 512,
+    "critic_steps": 2,
     "lr": 5e-3,
-    "generator_lr": 3e-3,
+    "generator_lr": 1e-2,
     "generator": Architecture(()),
     "critic": Architecture((32, 32), "softplus"),
-    "latent": 1,
+    "latent": 16,  # mean + w z, a Gaussian of sd |w| = 1.4 at first: one number z would make it next to 0 or wide
     "anneal": True,
     "average": 0.998,
 }
 _OWN: Mapping[str, dict[str, Any]] = {
-    "total variation": {"lr": 1e-3},
-    "W1": {"penalty_weight": 1.0, "lr": 2e-3, "batch": 256, "steps": 2000},
-    "W2": {"lr": 1e-2, "generator_lr": None, "batch": 128, "steps": 600, "average": 0.98},
+    "total variation": {"lr": 1e-3, "generator_lr": 3e-3},
+    "W1": {"penalty_weight": 1.0, "lr": 2e-3, "generator_lr": 3e-3, "critic_steps": 5, "batch": 256, "steps": 2000},
+    "W2": {"lr": 1e-2, "generator_lr": None, "critic_steps": None, "batch": 128, "steps": 600, "average": 0.98},
 }
 
 PROTOCOL = Protocol(
@@ -150,8 +151,18 @@ PROTOCOL = Protocol(
     faults=(
         "The paper does not say which mixture: this one reproduces its fifteen optimal numbers to 3.1e-4.",
         "The paper's JS is twice the Jensen-Shannon divergence; its estimate is halved here.",
-        "The paper prints a critic's lower bound where here the divergence of the fitted Gaussian stands, exact.",
+        "The paper prints a critic's lower bound where here the exact divergence of the fitted Gaussian stands. It has "
+        "five of these divergences; a fit that it lacks is held to half of its largest errors.",
+        "Reverse KL and Neyman have a second minimum on the narrow component, at a mean near -0.96 and an sd near 0.3. "
+        "Pearson is infinite for an sd below 1.0006, Neyman above 2.0011.",
+        "GAN is JS doubled and shifted by log 4: one game at two scales, which Adam does not see.",
+        "WGAN-GP's penalty rounds the corners of the best critic; Sinkhorn's entropy and finite batch blur W2: the fixed "
+        "points of these two are not quite the optima of W1 and W2. The estimate of W2's row is a squared distance.",
     ),
-    differences=(),
+    differences=(
+        "Batch 512 instead of 1024; two critic steps; Adam with rates falling from 5e-3 and 1e-2 to zero, and a slow "
+        "average of the generator, instead of plain gradient steps of 0.01.",
+        "A critic of 2x32 softplus units, whose tails are straight, instead of 2x64 tanh ones, whose tails are flat.",
+    ),
     seeds=5,
 )

@@ -47,10 +47,11 @@ _ALL = (
     ),
     _COVER("unrolled", "keep modes by looking ahead", measure=collapse.covers("unrolled")),
     _COVER(
-        "pacgan", "keep modes by judging pairs", collapse.TASK.format("5e-4", 64), measure=collapse.covers("pacgan", 1500, batch=64),
+        "pacgan", "keep modes by judging pairs", task=collapse.TASK.format("5e-4", 64),
+        measure=collapse.covers("pacgan", 1500, batch=64),
     ),
     _COVER(
-        "minibatch-discrimination", "keep modes by seeing the batch", collapse.TASK.format("1e-3", 32),
+        "minibatch-discrimination", "keep modes by seeing the batch", task=collapse.TASK.format("1e-3", 32),
         measure=collapse.covers("minibatch-discrimination", 800, lr=1e-3),
     ),
     _COVER("wgan-gp", "keep modes by a distance that does not saturate", measure=collapse.covers("wgan-gp")),

@@ -156,8 +156,9 @@ PROTOCOL = Protocol(
         "Reverse KL and Neyman have a second minimum on the narrow component, at a mean near -0.96 and an sd near 0.3. "
         "Pearson is infinite for an sd below 1.0006, Neyman above 2.0011.",
         "GAN is JS doubled and shifted by log 4: one game at two scales, which Adam does not see.",
-        "WGAN-GP's penalty rounds the corners of the best critic; Sinkhorn's entropy and finite batch blur W2: the fixed "
-        "points of these two are not quite the optima of W1 and W2. The estimate of W2's row is a squared distance.",
+        "WGAN-GP's penalty rounds the corners of the best critic; Sinkhorn's entropy and finite batch blur W2: the "
+        "fixed points of these two are not quite the optima of W1 and W2. The estimate of W2's row is a squared "
+        "distance.",
     ),
     differences=(
         "Batch 512 instead of 1024; two critic steps; Adam with rates falling from 5e-3 and 1e-2 to zero, and a slow "

@@ -111,8 +111,9 @@ def claim(protocol: Protocol, out: Path, *, force: bool = False) -> None:
                 "Choose another folder, or --force to start over."
             )
         return
-    ours = {cell.folder for cell in protocol.cells}
-    foreign = sorted(path.name for path in out.iterdir() if path.name not in ours)
+    ours = {TABLE, *(cell.folder for cell in protocol.cells)}  # the table: of another shard that begins just now
+    names = sorted(path.name for path in out.iterdir())
+    foreign = [name for name in names if name not in ours and not name.startswith(".writing-")]
     if foreign:
         raise DataError(f"{out} must be empty or the folder of a bench; it holds {foreign[0]!r}. Choose another.")
     write_atomically(out / TABLE, json.dumps({"arguments": protocol.arguments}) + "\n", force=True)

@@ -125,6 +125,8 @@ def test_seeds_see_the_same_samples(done):
 def test_two_shards_are_the_whole(done, tmp_path):
     """Whoever runs which cells, and in what order; a table of one shard says what is missing."""
     out = tmp_path / "out"
+    out.mkdir()
+    (out / ".writing-half").write_text("")  # the other shard is just beginning
     bench.claim(READY, out)
     bench.run_cells(READY, out, shard=(1, 2))
     half = table.save(READY, table.collect(READY, out), out)

@@ -137,7 +137,7 @@ def _check(cell: Cell) -> None:
             if choice(name, MEASURES, "measure") not in fitting:
                 raise DataError(f"measure {name!r} does not apply to this target; these do: {', '.join(fitting)}.")
     except DataError as error:
-        raise DataError(f"{cell.data}, {cell.name}: {error}") from None
+        raise type(error)(f"{cell.data}, {cell.name}: {error}") from None
 
 
 @contextmanager

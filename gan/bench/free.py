@@ -50,7 +50,7 @@ def free(
                     latent=latent, device=device,
                 )  # fmt: skip
             except DataError as error:
-                raise DataError(f"{name} on {target}: {error}") from None
+                raise type(error)(f"{name} on {target}: {error}") from None
             cells.append(Cell(name, config, _fitting(measures, target), n, _every_mode(measures, target)))
     usual = dict.fromkeys(m for target in data for m in default_measures(dataset(target)))
     columns = tuple(measures) or tuple(m for m in FIRST if m in usual) or tuple(usual)[:3]

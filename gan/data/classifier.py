@@ -48,7 +48,8 @@ class Classifier:
 
     @torch.no_grad()
     def _hidden(self, x: Any) -> Tensor:
-        h = torch.as_tensor(x, dtype=torch.float64)
+        # A copy of what NumPy holds: torch takes no array that is read-only, as those of a file are.
+        h = x.double() if isinstance(x, Tensor) else torch.tensor(np.asarray(x), dtype=torch.float64)
         h = h.unflatten(-1, (self.channels, len(self.layers[0][0])))
         for weights, bias in self.layers[:-1]:
             h = torch.relu(h @ weights.to(h.device) + bias.to(h.device))

@@ -12,6 +12,9 @@ MODULES = {
     "paired": "paired",
     "wgan-gp-toy": "wgan_gp_toy",
     "fgan": "fgan",
+    "robustness": "robustness",
+    "stacked-digits": "stacked",
+    "images": "images",
 }
 """The module of every preset; imported when it is asked for."""
 

@@ -1,8 +1,9 @@
 """Every recipe does what it is for: the statistics against hand-made cases, the table, and the quick trainings."""
 
 import json
+import math
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ import torch
 
 from divergences.console import run as run_app
 from divergences.errors import DataError, FileFormatError
-from gan.bench.purposes import PURPOSES, Finding, Plan, conditions, table, training
+from gan.bench.purposes import PURPOSES, Finding, Plan, conditions, slopes, table, training
 from gan.bench.purposes.purpose import alive, trained
 from gan.cli import app
-from gan.conditions import Labels
+from gan.conditions import Joint, Labels
 from gan.data import dataset
 from gan.networks import Perceptron
+from gan.random import Stream
 from gan.recipes import RECIPES
 
 ASKED = {
@@ -139,7 +141,7 @@ def test_obedience_counts_the_classes_told(monkeypatch):
 def test_codes_are_read_off_points(monkeypatch):
     """Points that are the codes tell them; points that are other numbers do not."""
     latent = torch.randn(1, conditions.N, 4, generator=torch.Generator().manual_seed(0))
-    for columns, low, high in ((slice(2, 4), 0.9, 1.0), (slice(0, 2), -0.3, 0.2)):
+    for columns, low, high in ((slice(2, 4), 0.9, 1.0), (slice(0, 2), -0.2, 0.0)):
         game = SimpleNamespace(latent=lambda *args: latent)
         last = SimpleNamespace(game=game, sample=lambda n, c=columns: latent[..., c], diverged=torch.zeros(1))
         monkeypatch.setattr(conditions, "trained", lambda config, last=last: (last,))
@@ -156,6 +158,80 @@ def test_round_trip_of_a_swap_is_nothing():
         last = fake(swap, torch.zeros(1, 1), space=space, latent=lambda *args: x)
         last.outputs = lambda n, swap=swap: swap(None, x)
         assert conditions.round_trip(last) == pytest.approx([expected], rel=0.1, abs=1e-6)
+
+
+class Ramp:
+    """A critic that scores the first coordinate, times a steepness."""
+
+    def __init__(self, steepness):
+        self.steepness = steepness
+
+    def __call__(self, x):
+        return self.steepness * x[..., :1]
+
+    def slope(self, x):
+        return torch.nn.functional.pad(torch.full_like(x[..., :1], self.steepness), (0, x.shape[-1] - 1))
+
+
+def with_critic(steepness, at=0.0) -> Any:
+    """A snapshot on `lines`, whose first coordinate is 1, of a generator whose first coordinate is `at`."""
+    data, seeds = dataset("lines"), torch.arange(2)
+    real = lambda stream, step, n: data.sample(seeds, stream, step, n)
+    still = lambda parameters, z: z * 0 + at
+    game = SimpleNamespace(
+        seeds=seeds, target=data, real=real, generator=still, view=lambda parameters, memory: Ramp(steepness),
+        measured=lambda step, n: SimpleNamespace(real=real(Stream.REAL, step, n), latent=torch.zeros(2, n, 2)),
+    )  # fmt: skip
+    player = SimpleNamespace(parameters=torch.zeros(2, 1))
+    state = SimpleNamespace(critic=player, generator=player, memory={})
+    sample = lambda n: torch.full((2, n, 2), float(at))
+    return SimpleNamespace(game=game, state=state, sample=sample, diverged=torch.zeros(2))
+
+
+def test_slopes_and_confidence_of_a_known_critic():
+    """A slope of 3 is off by 2; the sigmoid of a score of log 9 at real points is 0.9."""
+    assert slopes.off_one(with_critic(3.0)) == pytest.approx([2.0, 2.0])
+    assert slopes.confidence(with_critic(math.log(9))) == pytest.approx([0.9, 0.9])
+
+
+@pytest.mark.parametrize(("at", "expected"), [(2.0, 1.0), (0.0, 0.0)])
+def test_forgotten_fakes_beat_real_points(monkeypatch, at, expected):
+    """Earlier fakes beyond the real points beat all of them, those before them none."""
+    monkeypatch.setattr(training, "trained", lambda config: (with_critic(1.0, at),) * 4)
+    assert training.forgotten(ANY) == pytest.approx([expected] * 2)
+
+
+@pytest.mark.parametrize(("steepness", "expected"), [(1.0, 2 / 3), (-1.0, 1 / 3)])
+def test_recognised_points_beat_those_of_a_square(monkeypatch, steepness, expected):
+    """Of the square [-3, 3]^2 two thirds lie below the first coordinate 1."""
+    monkeypatch.setattr(training, "trained", lambda config: (with_critic(steepness),))
+    assert training.recognises(ANY) == pytest.approx([expected] * 2, abs=0.12)  # 5 sd of 400 draws
+
+
+def test_sway_is_that_of_the_batch(monkeypatch):
+    """A generator that looks at one point at a time does not sway; one that subtracts the batch's mean does."""
+    normal = torch.Generator().manual_seed(0)
+    latents = {step: torch.randn(1, 16, 2, generator=normal) for step in (1, 2)}
+    for generator, low, high in (
+        (lambda parameters, z: z, 0.0, 0.0),
+        (lambda parameters, z: z - z.mean(1, keepdim=True), 0.05, 1.0),
+    ):
+        last = fake(generator, torch.zeros(1, 1), latent=lambda stream, step, n: latents[step])
+        monkeypatch.setattr(training, "trained", lambda config, last=last: (last,))
+        assert low <= training.sway(ANY)[0] <= high
+
+
+def test_translations_are_compared_with_both_domains():
+    """Points of both targets are near them; points moved by 30 are 30 away."""
+    data, seeds = Joint(dataset("ring8"), dataset("gaussian")), torch.arange(1)
+    game = SimpleNamespace(target=data, seeds=seeds)
+    near = lambda n: data.sample(seeds, Stream.FLOOR, 0, n)
+    close, far = (
+        conditions.translated(cast(Any, SimpleNamespace(game=game, sample=sample, diverged=torch.zeros(1))))[0]
+        for sample in (near, lambda n: near(n) + torch.tensor([30.0, 0.0, 0.0, 0.0]))
+    )
+    assert close < 1
+    assert far == pytest.approx(30, abs=1)
 
 
 # The quick trainings. Each bound is what the mean gain of four new seeds falls below once in 1,000 trainings: the mean

@@ -54,7 +54,11 @@ _ALL = (
         "minibatch-discrimination", "keep modes by seeing the batch", task=collapse.TASK.format("1e-3", 32),
         measure=collapse.covers("minibatch-discrimination", 800, lr=1e-3),
     ),
-    _COVER("wgan-gp", "keep modes by a distance that does not saturate", measure=collapse.covers("wgan-gp")),
+    _COVER(
+        "wgan-gp", "keep modes by a distance that does not saturate",
+        task=collapse.TASK.format("5e-4", 32) + ", penalty weight 1, five critic steps",
+        measure=collapse.covers("wgan-gp", own={"penalty_weight": 1.0}),
+    ),
     Purpose(
         "virtual-batch-norm", "normalise without letting points of a batch see each other", training.TASKS["batch"],
         "change of an output when the rest of its batch is exchanged, over the outputs' spread", "lower",

@@ -1,5 +1,9 @@
 """Against collapse: how many modes of a ring, where the plain GAN loses some. Lecture row D25."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import numpy as np
 
 from gan.bench.purposes.purpose import PLAIN, Plan, Values, alive, compared, trained
@@ -18,12 +22,15 @@ def modes(config: Config) -> np.ndarray:
     return alive(last, reference.evaluate(last.sample(N))["modes_1pct"])
 
 
-def ring(plan: Plan, recipe: str, steps: int, **changes: object) -> Config:
+def ring(plan: Plan, recipe: str, steps: int, **changes: Any) -> Config:
     """A generator that learns faster than its critic: the plain one runs from mode to mode."""
     return plan.config(recipe, **{**RING, "steps": steps, **changes})
 
 
-def covers(recipe: str, steps: int = 1000, **changes: object) -> Values:
-    """Modes of a recipe and of the plain GAN, at the same changes of the settings."""
-    make = lambda name: lambda plan: ring(plan, name, steps, **changes)
-    return compared(modes, make(recipe), make(PLAIN))
+def covers(recipe: str, steps: int = 1000, own: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Values:
+    """Modes of a recipe and of the plain GAN, with the same changes of the settings, and the recipe's `own`."""
+    return compared(
+        modes,
+        lambda plan: ring(plan, recipe, steps, **changes, **own),
+        lambda plan: ring(plan, PLAIN, steps, **changes),
+    )

@@ -4,6 +4,8 @@ A finished cell is not run again and a stopped one goes on, so a bench is resume
 """
 
 import json
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -37,13 +39,14 @@ def run_cells(
     backend: str = "loky",
     scheduler: str | None = None,
     threads: int = 1,
+    seconds: float = math.inf,
     progress: Progress | None = None,
 ) -> None:
     """Run every n-th cell from the i-th, `shard` = (i, n), in folders of `out`.
 
     `jobs` cells run side by side, by joblib's `backend`: "loky", processes here, or "dask", on the cluster whose
     `scheduler` is at that address, which must see `out` under the same path. Torch takes `threads` in each: the last
-    bits of a run depend on that, and on nothing else of this.
+    bits of a run depend on that, and on nothing else of this. After `seconds` no further cell is begun.
 
     Raises DataError for a cell that cannot be trained, before any is, or if dask is not installed.
     """
@@ -54,6 +57,8 @@ def run_cells(
     work = [(cell, out / cell.folder) for cell in cells if not finished(out / cell.folder)]
     show = progress or (lambda stage, part: None)
     total, ended = len(cells), len(cells) - len(work)
+    stop = time.monotonic() + seconds
+    work = (task for task in work if time.monotonic() < stop)  # judged when its turn comes
     if count(jobs, "jobs") == 1 and backend == "loky":
         for k, (cell, folder) in enumerate(work, ended):
             train(cell, folder, threads, lambda stage, part, k=k: show(stage, (k + part) / total))

@@ -1,5 +1,6 @@
 """The command `gan bench`: parse, run, collect, print."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +37,7 @@ def bench(
     backend: Annotated[str, Parameter(help="loky, processes here; dask, a cluster.")] = "loky",
     scheduler: Annotated[str | None, Parameter(help="Address of dask's; default one here with --jobs workers.")] = None,
     shard: Annotated[str, Parameter(help="i/n: only every n-th cell, from the i-th, counted from 0.")] = "0/1",
+    seconds: Annotated[float | None, Parameter(help="Begin no further cell after so many; go on any time.")] = None,
     collect: Annotated[bool, Parameter(negative=(), help="Run nothing; the table of what is finished.")] = False,
     report: Annotated[Path | None, Parameter(help="An .html file to write as well.")] = None,
     force: Annotated[bool, Parameter(negative=(), help="Replace what is there.")] = False,
@@ -48,7 +50,7 @@ def bench(
     Example: gan bench --recipe wgan-gp nonsaturating --data ring8 grid25 --seeds 5 --steps 2000 --out OUT
     Example: gan bench --protocol veegan --out OUT --jobs 2 --report veegan.html
     """
-    from divergences._checks import count
+    from divergences._checks import count, positive
     from divergences.saving import check_free
     from gan.bench import bench as benches
     from gan.bench import show, table
@@ -82,6 +84,7 @@ def bench(
                 benches.run_cells(
                     chosen, out, shard=part, jobs=jobs, backend=backend, scheduler=scheduler,
                     threads=count(threads, "threads"), progress=progress,
+                    seconds=math.inf if seconds is None else positive(seconds, "seconds"),
                 )  # fmt: skip
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted; {out} keeps what is done, and the same command goes on") from None

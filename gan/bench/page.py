@@ -25,12 +25,13 @@ Drawn = list[tuple[Result, Row, list[int]]]  # places of the row's seeds among t
 
 def report(protocol: Protocol, results: Sequence[Result], content: dict[str, Any]) -> Report:
     """The page of what is finished."""
-    sections = []
+    summary = content["summary"]
+    sections = [Section(summary["title"], [table(summary["header"], summary["rows"])])] if summary else []
     for data in dict.fromkeys(result.cell.data for result in results):
         rows = [(result, row, at) for result in results for row, at in result.rows if row.data == data]
         sections.append(_section(protocol, data, rows, content))
     share = "" if protocol.budget == 1 else f" {protocol.budget:.3g} of the published steps were run."
-    missing = f" Not finished: {', '.join(content['missing'])}." if content["missing"] else ""
+    missing = f" Not finished: {len(content['missing'])} of {len(protocol.cells)} cells." if content["missing"] else ""
     lead = f"{protocol.description}{share}{missing}"
     return Report(f"GAN bench {protocol.name}", [*sections, _reading(protocol, content)], lead=lead)
 

@@ -3,7 +3,7 @@
 import hashlib
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -99,6 +99,15 @@ class Published:
     error: str = "error"  # what the error is: standard error over 10 trials, standard deviation over 5 seeds, ...
 
 
+@dataclass(frozen=True)
+class Summary:
+    """A small table that says in another form what the rows say."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str | int]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """A comparison with everything fixed: cells, what is shown of them, and what is known about the comparison.
@@ -111,6 +120,8 @@ class Protocol:
         differences: where ours departs from the published one.
         budget: the share of the published steps that is run unless another is asked for; seeds: how many.
         snapshots: how often a run is measured.
+        summary: makes a small table of the rows' first column, {name of the row: a number per seed, NaN if it
+            diverged}; the terminal shows it instead of the rows.
         arguments: of `gan bench`, without those that choose the place: what repeats the numbers.
 
     """
@@ -125,6 +136,7 @@ class Protocol:
     budget: float = 1.0
     seeds: int = 5
     snapshots: int = 10
+    summary: Callable[[Mapping[str, Sequence[float]]], Summary] | None = None
     arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from gan.bench.protocol import Protocol
 from gan.bench.protocols import MODULES, protocol
 from gan.bench.table import Result, Row, Statistic, names_of
 
+NAMED = 12  # unfinished cells that are named
 WIDE = 200  # characters, where no terminal says how many there are
 
 
@@ -33,7 +34,10 @@ def table(protocol: Protocol, results: Sequence[Result], content: dict[str, Any]
     """Our rows with the published ones under each, what a perfect generator gets, and the command that repeats it."""
     console = _console()
     columns = names_of(protocol)
-    for data in dict.fromkeys(cell.data for cell in protocol.cells):
+    summary = content["summary"]
+    if summary:
+        console.print(_summary(summary))
+    for data in () if summary else dict.fromkeys(cell.data for cell in protocol.cells):
         rows = [row for result in results for row, _ in result.rows if row.data == data]
         if rows:
             console.print(_grid(data, rows, columns, content))
@@ -42,8 +46,20 @@ def table(protocol: Protocol, results: Sequence[Result], content: dict[str, Any]
     for sentence in (*protocol.faults, *protocol.differences):
         console.print(Text(f"- {sentence}"))
     if content["missing"]:
-        console.print(Text(f"not finished: {', '.join(content['missing'])}"))
+        named = (
+            ", ".join(content["missing"]) if len(content["missing"]) <= NAMED else f"{len(content['missing'])} cells"
+        )
+        console.print(Text(f"not finished: {named}"))
     print(content["command"])
+
+
+def _summary(summary: dict[str, Any]) -> Table:
+    grid = Table(title=Text(summary["title"]), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for k, head in enumerate(summary["header"]):
+        grid.add_column(Text(head), justify="right" if k else "left")
+    for row in summary["rows"]:
+        grid.add_row(*map(str, row))
+    return grid
 
 
 def _grid(data: str, rows: list[Row], columns: list[str], content: dict[str, Any]) -> Table:

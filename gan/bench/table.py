@@ -122,6 +122,7 @@ def save(protocol: Protocol, results: Sequence[Result], out: Path) -> dict[str, 
         },
         "interval": f"{LEVEL:.0%}, Student's t over seeds",
         "rows": [asdict(row) for row in rows],
+        "summary": _summary(protocol, rows),
         "pairs": pairs(rows),
         "missing": [cell.folder for cell in protocol.cells if cell.folder not in done],
         "published": [
@@ -133,6 +134,14 @@ def save(protocol: Protocol, results: Sequence[Result], out: Path) -> dict[str, 
     written = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_atomically(out / TABLE, written, force=True)
     return json.loads(written)
+
+
+def _summary(protocol: Protocol, rows: Sequence[Row]) -> dict[str, Any] | None:
+    if protocol.summary is None:
+        return None
+    ranked = names_of(protocol)[0]
+    scores = {row.name: [math.nan if v is None else v for v in row.values[ranked]] for row in rows}
+    return asdict(protocol.summary(scores))
 
 
 def command(protocol: Protocol, out: Path) -> str:

@@ -82,7 +82,7 @@ PROTOCOL = Protocol(
         "One seed per architecture: a pair is a sample of two runs, not a property of the pair.",
     ),
     differences=(
-        f"Learning rate {LEARNING_RATE:g} and batch 64 for both; batch normalisation stays on under the gradient penalty.",
+        f"Learning rate {LEARNING_RATE:g} and batch 64 for both; batch normalisation stays on under the penalty.",
     ),
     seeds=1,
     snapshots=2,

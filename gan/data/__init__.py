@@ -80,7 +80,7 @@ def dataset(name: str | os.PathLike[str]) -> Data:
     25
     >>> dataset("rign8")
     Traceback (most recent call last):
-    divergences._checks.UnknownNameError: data must be one of ... Did you mean 'ring8'? Or give the path of a file or folder.
+    divergences._checks.UnknownNameError: data must be one of ... Did you mean 'ring8'? ...
 
     """
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else name

@@ -101,13 +101,13 @@ def _cell(name: str, recipe: str) -> Cell:
 
 _SHARED = {
     "data": "mixture1d",
-    "steps": 6000,
+    "steps": 4000,
     "batch": 512,
     "critic_steps": 2,
     "lr": 5e-3,
     "generator_lr": 1e-2,
     "generator": Architecture(()),
-    "critic": Architecture((32, 32), "softplus"),
+    "critic": Architecture((64, 64), "softplus"),
     "latent": 16,  # mean + w z, a Gaussian of sd |w| = 1.4 at first: one number z would make it next to 0 or wide
     "anneal": True,
     "average": 0.998,
@@ -163,7 +163,7 @@ PROTOCOL = Protocol(
     differences=(
         "Batch 512 instead of 1024; two critic steps; Adam with rates falling from 5e-3 and 1e-2 to zero, and a slow "
         "average of the generator, instead of plain gradient steps of 0.01.",
-        "A critic of 2x32 softplus units, whose tails are straight, instead of 2x64 tanh ones, whose tails are flat.",
+        "A critic of 2x64 softplus units, whose tails are straight, instead of 2x64 tanh ones, whose tails are flat.",
     ),
     seeds=5,
 )

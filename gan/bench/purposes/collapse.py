@@ -12,7 +12,7 @@ from gan.measures import Reference
 
 N = 500  # samples per replica; a mode counts from 5 of them on
 RING = {"data": "ring8", "lr": 5e-4, "generator_lr": 2e-3, "batch": 32}
-TASK = "`ring8`, generator's rate 2e-3, critic's {}, batch {}"
+TASK = "`ring8`, generator's rate 2e-3, critic's {}, batch {}, {} steps"
 
 
 def modes(config: Config) -> np.ndarray:

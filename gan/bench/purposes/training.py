@@ -18,12 +18,13 @@ OPTIMUM = (1.01, 1.831)  # mean and deviation of mixture1d, which are those of t
 AFFINE = Architecture(())
 BOTTLENECK = Architecture((32, 1))  # of an auto-encoder: a segment has one coordinate
 TASKS = {
-    "gaussian": "a Gaussian on `mixture1d`, batch 512, rates 5e-3",
-    "line": "an affine generator on `lines`, batch 32, rates 5e-3",
-    "truth": "`lines`, batch 32",
-    "square": "`ring8`; others are drawn evenly from the square around",
-    "batch": "`ring8`; the plain GAN's generator has batch normalisation",
-    "past": "`ring8`, generator's rate 2e-3, critic's 5e-4, batch 32",
+    "gaussian": "a Gaussian on `mixture1d`, batch 512, rates 5e-3, 500 steps",
+    "line": "an affine generator on `lines`, batch 32, rates 5e-3, 800 steps",
+    "rest": "an affine generator at rest, `lines`, batch 32, rate 5e-3, 500 steps",
+    "truth": "`lines`, batch 32, 200 steps",
+    "square": "`ring8`, 500 steps; other points are drawn evenly from the square around",
+    "batch": "`ring8`, 200 steps; the plain GAN's generator has batch normalisation",
+    "past": "`ring8`, generator's rate 2e-3, critic's 5e-4, batch 32, 500 steps",
 }
 
 

@@ -68,6 +68,11 @@ def bench(
     if protocol == "purposes":
         from gan.bench.purposes import command as purposes
 
+        unusual = {
+            "device": device != "cpu", "threads": threads != 1, "jobs": jobs != 1, "backend": backend != "loky",
+            "scheduler": scheduler, "shard": shard != "0/1", "collect": collect, "report": report, "force": force,
+        }  # fmt: skip
+        given |= {name: value for name, value in unusual.items() if value}
         purposes.bench(out, given, budget=budget, seeds=seeds)
         return
     chosen = _protocol(protocol, given, budget, seeds, device)

@@ -26,6 +26,7 @@ ASKED = {
     "instance-noise", "feature-matching", "historical-averaging", "experience-replay", "sngan", "r1", "r2",
 }  # fmt: skip
 ANY: Any = None  # a configuration that nobody looks at
+BAD = '{"seeds": [0, 1], "share": 0.01, "found": {"r1": {"ours": ["a", 1], "plain": [1, 2]}}}'
 TWO = Plan(range(2), 0.01)
 
 
@@ -196,8 +197,9 @@ def test_slopes_and_confidence_of_a_known_critic():
 
 @pytest.mark.parametrize(("at", "expected"), [(2.0, 1.0), (0.0, 0.0)])
 def test_forgotten_fakes_beat_real_points(monkeypatch, at, expected):
-    """Earlier fakes beyond the real points beat all of them, those before them none."""
-    monkeypatch.setattr(training, "trained", lambda config: (with_critic(1.0, at),) * 4)
+    """Fakes of two snapshots ago beyond the real points beat all of them, those before them none; no others count."""
+    snapshots = tuple(with_critic(1.0, x) for x in (at, at, 2 - at, 2 - at))
+    monkeypatch.setattr(training, "trained", lambda config: snapshots)
     assert training.forgotten(ANY) == pytest.approx([expected] * 2)
 
 
@@ -292,7 +294,9 @@ def test_table_goes_on_where_it_stopped(tmp_path, monkeypatch):
         table.find(Plan(range(3), 0.01), out)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"seeds": [0, 1], "share": 0.01, "found": {"r1": 3}}', "[" * 10**5])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"seeds": [0, 1], "share": 0.01, "found": {"r1": 3}}', BAD, "[" * 10**5]
+)
 def test_damaged_findings_are_refused(tmp_path, text):
     """A file that this bench did not write is not read as findings."""
     (tmp_path / table.KEPT).write_text(text)
@@ -315,5 +319,6 @@ def test_command(tmp_path, capsys):
     assert run_app(app, [*words, "--recipe", "label-smoothing"]) == 0
     assert "label-smoothing" in capsys.readouterr().out
     assert (tmp_path / "out" / table.PAGE).exists()
-    assert run_app(app, [*words, "--lr", "0.1"]) == 2
-    assert "--lr" in capsys.readouterr().err
+    for fixed in (["--lr", "0.1"], ["--jobs", "2"], ["--shard", "1/2"], ["--force"]):
+        assert run_app(app, [*words, *fixed]) == 2
+        assert fixed[0] in capsys.readouterr().err

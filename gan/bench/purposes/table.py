@@ -121,9 +121,9 @@ def _kept(out: Path, plan: Plan) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
         seeds, share, found = content["seeds"], content["share"], dict(content["found"])
-        shapes = {len(found[name][which]) for name in found for which in ("ours", "plain")}
+        shapes = {np.array(found[name][which], dtype=float).shape for name in found for which in ("ours", "plain")}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileFormatError(f"{path} must be what this bench wrote; {error!r}. Remove it to start over.") from None
-    if seeds != list(plan.seeds) or share != plan.share or shapes - {len(seeds)} or set(found) - set(PURPOSES):
+    if seeds != list(plan.seeds) or share != plan.share or shapes - {(len(seeds),)} or set(found) - set(PURPOSES):
         raise DataError(f"{out} holds findings for other seeds or another share of the steps. Choose another folder.")
     return found

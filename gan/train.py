@@ -133,7 +133,9 @@ def _remember(game: Game, state: State, step: int) -> None:
         for name, player in (("critic", state.critic), ("generator", state.generator)):
             memory[f"history.{name}"] = memory[f"history.{name}"].lerp(player.parameters, 1 / (step + 1))
     if game.recipe.average:
-        memory["average"] = memory["average"].lerp(state.generator.parameters, 1 - game.recipe.average)
+        # A young average is over fewer steps: nothing of the untrained start lingers in it.
+        decay = min(game.recipe.average, (step - 1) / (step + 9))
+        memory["average"] = memory["average"].lerp(state.generator.parameters, 1 - decay)
 
 
 def _nobody_left(game: Game, state: State) -> str:

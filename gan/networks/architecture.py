@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from divergences._checks import choice, count
+from divergences._checks import choice, count, positive
 from divergences.errors import DataError
 from gan.networks.chain import Chain, Network, Pointwise
 from gan.networks.convolutional import dcgan_critic, dcgan_generator
-from gan.networks.factories import normalised, perceptron
+from gan.networks.factories import encoded, normalised, perceptron
 from gan.networks.perceptron import ACTIVATIONS
 
 Shape = tuple[int, ...]
@@ -16,14 +17,19 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths of the hidden layers (channels of convolutional ones), a nonlinearity, and batch normalisation or not.
+    """What the layers of a network are. Without hidden layers a perceptron is an affine map.
 
-    Without hidden layers a perceptron is an affine map.
+    Attributes:
+        hidden: widths of the hidden layers, channels of convolutional ones.
+        activation: a name in `ACTIVATIONS`, or "maxout". batch_norm: whether hidden layers are normalised.
+        frequencies: of waves that a critic of plain points sees beside them, for fine detail; see `Encoded`.
+
     """
 
     hidden: tuple[int, ...] = (128, 128)
     activation: str = "leaky-relu"
     batch_norm: bool = False
+    frequencies: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, tuple | list):
@@ -32,6 +38,10 @@ class Architecture:
         choice(self.activation, (*ACTIVATIONS, "maxout"), "activation")
         if not isinstance(self.batch_norm, bool):
             raise DataError(f"batch_norm must be True or False; got {self.batch_norm!r}.")
+        if not isinstance(self.frequencies, tuple | list):
+            raise DataError(f"frequencies must list the frequencies of waves; got {self.frequencies!r}.")
+        checked = tuple(positive(frequency, "a frequency") for frequency in self.frequencies)
+        object.__setattr__(self, "frequencies", checked)
 
 
 CriticFactory = Callable[[Shape, int, Architecture], Network]  # shape of a point, outputs
@@ -42,9 +52,7 @@ def critic(make: Callable[..., Network] = perceptron) -> CriticFactory:
     """Critics of flat points, by a factory of `factories.py`."""
 
     def of_shape(shape: Shape, outputs: int, chosen: Architecture) -> Network:
-        return _plain_or_normalised(make, chosen)(
-            math.prod(shape), chosen.hidden, outputs, activation=chosen.activation
-        )
+        return _chosen(make, chosen)(math.prod(shape), chosen.hidden, outputs, activation=chosen.activation)
 
     return of_shape
 
@@ -53,9 +61,9 @@ def generator(make: Callable[..., Network] = perceptron) -> GeneratorFactory:
     """Generators of flat points, by a factory of `factories.py`; images end in tanh, for they lie in [-1, 1]."""
 
     def of_shape(inputs: int, shape: Shape, chosen: Architecture) -> Network:
-        network = _plain_or_normalised(make, chosen)(
-            inputs, chosen.hidden, math.prod(shape), activation=chosen.activation
-        )
+        if chosen.frequencies:
+            raise DataError("frequencies must be empty for a generator: it is the critic that sees waves.")
+        network = _chosen(make, chosen)(inputs, chosen.hidden, math.prod(shape), activation=chosen.activation)
         return Chain((network, Pointwise("tanh"))) if len(shape) == 3 else network
 
     return of_shape
@@ -83,13 +91,16 @@ def image_generator(*, normalise: bool = True, deviation: float | None = 0.02) -
     return of_shape
 
 
-def _plain_or_normalised(make: Callable[..., Network], chosen: Architecture) -> Callable[..., Network]:
-    """The recipe's own kind of network, which only a plain perceptron lets the experiment normalise."""
-    if not chosen.batch_norm:
+def _chosen(make: Callable[..., Network], chosen: Architecture) -> Callable[..., Network]:
+    """The recipe's own kind of network, of which only a plain perceptron can be normalised or see waves."""
+    named = [name for name in ("batch_norm", "frequencies") if getattr(chosen, name)]
+    if not named:
         return make
     if make is not perceptron:
-        raise DataError("batch_norm must be False for this recipe, whose network is of a kind of its own.")
-    return normalised
+        raise DataError(f"{named[0]} must be left out for this recipe, whose network is of a kind of its own.")
+    if len(named) > 1:
+        raise DataError("batch_norm and frequencies must not both be asked for; take one.")
+    return normalised if chosen.batch_norm else partial(encoded, frequencies=chosen.frequencies)
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:

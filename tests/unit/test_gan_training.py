@@ -237,7 +237,10 @@ def test_nobody_left():
         ({"recipe": "cyclegan"}, "data must name two data sets"),
         ({"recipe": "cgan", "data": "swissroll"}, "data must have labels"),
         ({"recipe": "dcgan"}, "data must be images"),
-        ({"recipe": "pacgan", "critic": Architecture(batch_norm=True)}, "batch_norm must be False"),
+        ({"recipe": "pacgan", "critic": Architecture(frequencies=(1.0,))}, "frequencies must be left out"),
+        ({"generator": Architecture(frequencies=(1.0,))}, "frequencies must be empty for a generator"),
+        ({"critic": Architecture(batch_norm=True, frequencies=(1.0,))}, "must not both"),
+        ({"recipe": "pacgan", "critic": Architecture(batch_norm=True)}, "batch_norm must be left out"),
         ({"data": "digits", "batch": 2000}, "batch"),
         ({"generator": (8, 0)}, "generator must be an Architecture"),
         ({"dtype": "float16"}, "dtype must be"),
@@ -260,6 +263,8 @@ def test_bad_configurations(values, message):
         ({"hidden": (8, 0)}, "width in hidden"),
         ({"activation": "rleu"}, "'relu'"),
         ({"batch_norm": 1}, "batch_norm must be True or False"),
+        ({"frequencies": 1.0}, "frequencies must list"),
+        ({"frequencies": (0.0,)}, "a frequency must be"),
     ],
 )
 def test_bad_architectures(values, message):
@@ -334,15 +339,23 @@ def test_falling_learning_rate():
 
 def test_slow_average_of_any_recipe():
     """A configuration's `average` puts a slow average beside the generator, or takes the recipe's own away."""
-    states = [snapshot.state for snapshot in gan.train(Config(average=0.75, steps=2, every=1, **SMALL))]
+    states = [snapshot.state for snapshot in gan.train(Config(average=0.1, steps=3, every=1, **SMALL))]
     average = states[0].generator.parameters
-    for state in states[1:]:
-        average = 0.75 * average + 0.25 * state.generator.parameters
+    # A young average is shorter than asked for: 0, 1/11, and then the 0.1 that is below 2/12.
+    for state, decay in zip(states[1:], (0, 1 / 11, 0.1), strict=True):
+        average = decay * average + (1 - decay) * state.generator.parameters
         torch.testing.assert_close(state.memory["average"], average)
     assert "average" not in Game(Config(recipe="r3gan", average=0.0, **SMALL)).start().memory
     for options in ({"average": 1.0}, {"average": float("nan")}, {"anneal": 1}):
         with pytest.raises(DataError, match=next(iter(options))):
             Config(**options)
+
+
+def test_a_critic_that_sees_waves():
+    """With frequencies a plain critic reads sines and cosines beside the points; configurations keep them."""
+    config = Config(critic=Architecture((8,), frequencies=(1.0, 2.0)))
+    assert Game(config).critic.inner.widths == (2 * (1 + 2 * 2), 8, 1)
+    assert Config.from_dict(config.as_dict()) == config
 
 
 def test_unrolling_by_hand():

@@ -18,6 +18,8 @@ from divergences.optimal_transport import Exact, LinearProgram, Univariate
 from gan.constraints import WeightClipping
 from gan.data import GaussianMixture
 from gan.networks import Perceptron
+from gan.networks.architecture import image_generator
+from gan.networks.chain import Pointwise
 from gan.objectives import Minimax, NonSaturating, Variational, Wasserstein
 from gan.optimisers import RMSProp
 from gan.penalties import GradientPenalty
@@ -267,4 +269,11 @@ GAME = {
     ),
 }
 
-ERRORS = DIVERGENCES | TRANSPORT | GAME
+TRAINING = {
+    "a generator without normalisation": Error(
+        (gan.game,), "RECIPES", changed(dcgan={"generator": image_generator(normalise=False)}), "D42"
+    ),
+    "images of any size": Error((Pointwise,), CALL, scaled(1.5), "D42"),
+}
+
+ERRORS = DIVERGENCES | TRANSPORT | GAME | TRAINING

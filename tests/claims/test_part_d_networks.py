@@ -1,0 +1,62 @@
+"""Part D: which networks the lectures prescribe."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gan.config import Config
+from gan.game import Game
+from gan.networks import Architecture
+from gan.random import Stream
+
+KINDS = ("Affine", "Convolution", "TransposedConvolution", "BatchNorm", "Pointwise")
+
+
+def counts(parts):
+    """How many parts of each kind there are, and how many of any other."""
+    names = [type(part).__name__ for part in parts]
+    return [*(names.count(kind) for kind in KINDS), sum(name not in KINDS for name in names)]
+
+
+def values(part):
+    """A nonlinearity at -10, -1, 0, 1, 10."""
+    return part(torch.zeros(1, 0), torch.tensor([[[-10.0, -1.0, 0.0, 1.0, 10.0]]])).ravel()
+
+
+@pytest.mark.claim("D42")
+def test_rules_of_dcgan(claim):
+    """DCGAN goes up by transposed and down by strided convolutions, normalises the layers inside, and never pools."""
+    claim.source("I")
+    layers = Architecture((8, 16, 32))
+    game: Any = Game(Config(recipe="dcgan", data="digits", seeds=range(2), generator=layers, critic=layers, latent=10))
+    up, down = game.generator.parts, game.critic.parts
+    claim.check("G: affine, convolutions, transposed, norms, nonlinearities, others", expected=[1, 0, 3, 3, 4, 0],
+                measured=counts(up))  # fmt: skip
+    claim.check("D: affine, convolutions, transposed, norms, nonlinearities, others", expected=[1, 3, 0, 2, 3, 0],
+                measured=counts(down))  # fmt: skip
+    raises = [part for part in up if type(part).__name__ == "TransposedConvolution"]
+    lowers = [part for part in down if type(part).__name__ == "Convolution"]
+    claim.check("strides", expected=2, measured=[part.stride for part in (*raises, *lowers)])
+    claim.check("G: sides", expected=[1, 2, 4, 8], measured=[raises[0].shape[1], *(p.output[1] for p in raises)])
+    claim.check("D: sides", expected=[8, 4, 2, 1], measured=[lowers[0].shape[1], *(p.output[1] for p in lowers)])
+    weighted = lambda parts: [k for k, part in enumerate(parts) if type(part).__name__ in KINDS[:3]]
+    followed = lambda parts: [type(parts[k + 1]).__name__ == "BatchNorm" for k in weighted(parts)]
+    claim.check("G: layer followed by a norm, not the output", expected=[1, 1, 1, 0], measured=followed(up))
+    claim.check(
+        "D: the same, not the input, nor the score",
+        expected=[0, 1, 1, 0],
+        measured=followed((*down, None)),
+    )
+    kinks = lambda parts: [values(part).numpy() for part in parts if type(part).__name__ == "Pointwise"]
+    claim.check("G inside: ReLU", expected=[0, 0, 0, 1, 10], measured=kinks(up)[:-1])
+    claim.check("G's output: tanh", expected=np.tanh([-10, -1, 0, 1, 10]), measured=kinks(up)[-1], tolerance=1e-6)
+    claim.check("D: LeakyReLU 0.2", expected=[-2, -0.2, 0, 1, 10], measured=kinks(down), tolerance=1e-6)
+    score = torch.tensor([-3.0, 0.5, 2.0], dtype=torch.float64)
+    loss = [float(game.recipe.objective.critic_loss(s[None], torch.full((1,), -1e4))) for s in score]
+    sigmoid = 1 / (1 + np.exp(-score.numpy()))
+    claim.check("D's output: sigmoid of the score", expected=sigmoid, measured=np.exp(-np.array(loss)), tolerance=1e-12)
+    theta = game.generator.initial(game.seeds, Stream.GENERATOR_WEIGHTS, dtype=torch.float32)
+    images = game.generator(30 * theta, game.latent(Stream.LATENT, 0, 16))
+    claim.at_most("thirty times the weights: largest pixel", measured=float(images.abs().max()), bound=1)

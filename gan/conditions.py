@@ -129,8 +129,9 @@ class Unconditional:
 class Labels(Unconditional):
     """Mirza & Osindero (2014), with the mismatched real pairs of Reed et al. (2016): lecture rows D24, D39.
 
-    A point is (x, one-hot label). The critic's third term rejects real x beside a label drawn regardless of it. The
-    labels that the generator is told follow the data's own law.
+    A point is (x, one-hot label). The critic's third term rejects real x beside a label drawn regardless of it, with
+    the lecture's weights 1, 1, 1, at which samples follow the data only where classes do not overlap (row D39); Reed
+    et al. halve the last two. The labels that the generator is told follow the data's own law.
     """
 
     mismatched: bool = True

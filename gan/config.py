@@ -89,9 +89,11 @@ class Config:
         for name in ("generator", "critic"):
             if not isinstance(getattr(self, name), Architecture):
                 raise DataError(f"{name} must be an Architecture; got {getattr(self, name)!r}.")
-        names = (self.data,) if isinstance(self.data, str) else tuple(self.data)
+        names = (self.data,) if isinstance(self.data, str) else self.data
+        if not isinstance(names, tuple | list):
+            raise DataError(f"data must be a name, or two for two domains; got {self.data!r}.")
         normalised: dict[str, Any] = {
-            "data": names[0] if len(names) == 1 else names,
+            "data": names[0] if len(names) == 1 else tuple(names),
             "seeds": check_seeds(self.seeds),
             "batch": None if self.batch is None else count(self.batch, "batch"),
             "critic_steps": None if self.critic_steps is None else count(self.critic_steps, "critic_steps"),
@@ -163,7 +165,7 @@ def _decay(value: float) -> float:
 def _device(name: str) -> None:
     """A device that can hold tensors here."""
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=torch.device(name)).tolist()
     except (RuntimeError, TypeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(

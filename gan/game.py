@@ -95,9 +95,10 @@ class Game:
         return self.recipe.objective.couples or self.critic.couples or self.generator.couples
 
     def _check_memory(self) -> None:
-        """Raise DataError, before anything is allocated, for networks that cannot fit."""
+        """Raise DataError, before anything is allocated, for what cannot fit: networks, or the points of a step."""
         copies = 6  # parameters, a gradient, two moments, and the steps between them
-        size = (self.critic.size + self.generator.size) * len(self.seeds) * self.space.dtype.itemsize
+        drawn = self.batch * (self.critic_steps + 1) * self.space.targets[0].dimension
+        size = (self.critic.size + self.generator.size + drawn) * len(self.seeds) * self.space.dtype.itemsize
         device = self.seeds.device
         if device.type == "cuda":
             there = torch.cuda.get_device_properties(device).total_memory
@@ -105,8 +106,8 @@ class Game:
             there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if copies * size > there:
             raise DataError(
-                f"The networks of {len(self.seeds)} replicas must fit into memory: training takes about "
-                f"{copies * size / 2**30:.3g} GiB, {device} has {there / 2**30:.3g}. Take fewer seeds or layers."
+                f"The networks and batches of {len(self.seeds)} replicas must fit into memory: training takes about "
+                f"{copies * size / 2**30:.3g} GiB, {device} has {there / 2**30:.3g}. Take fewer or smaller ones."
             )
 
     def _couplings(self) -> list[str]:
@@ -125,7 +126,13 @@ class Game:
         """A setting of every replica, (S, 1)."""
         given = getattr(self.config, name)
         values = [replica.settings.get(name, published if given is None else given) for replica in self.config.replicas]
-        return torch.tensor(values, dtype=DTYPES[self.config.dtype], device=self.config.device)[:, None]
+        held = torch.tensor(values, dtype=DTYPES[self.config.dtype], device=self.config.device)
+        if not bool((held.isfinite() & (held > 0)).all()) or len(held.unique()) < len(set(values)):
+            raise DataError(
+                f"{name} must be above 0, finite and of different values in {self.config.dtype} too; got {given!r}. "
+                "Take dtype='float64', or other values."
+            )
+        return held[:, None]
 
     def _generator_rate(self, recipe: Recipe) -> Tensor:
         """A learning rate of its own, or else the common one, or else the recipe's."""
@@ -207,14 +214,14 @@ class Game:
         return [*(x[:, :, :, part] for x in drawn[:-1]), drawn[-1]]  # the memory of fakes is fed with whole batches
 
     def measured(self, step: int, most: int) -> Batch:
-        """A batch that no step has seen; of the recipe's own size where the points of a batch see each other."""
+        """A batch drawn for no step; of the recipe's own size where the points of a batch see each other."""
         count = self.batch if self.coupled else most
         real = self.real(Stream.MEASURE_REAL, step, count)
         places = sum(penalty.draws(real.shape[-1]) for penalty in self.penalties)
         draw = lambda law, stream, k: law(self.seeds, stream, step, (count, k), dtype=self.space.dtype)
-        noise = draw(normal, Stream.NOISE, 2 * real.shape[-1] if self.recipe.noise else 0)
+        noise = draw(normal, Stream.MEASURE_NOISE, 2 * real.shape[-1] if self.recipe.noise else 0)
         latent = self.latent(Stream.MEASURE_LATENT, step, count)
-        return Batch(real, latent, draw(uniform, Stream.PENALTY, places), noise, real[..., :0])
+        return Batch(real, latent, draw(uniform, Stream.MEASURE_PENALTY, places), noise, real[..., :0])
 
     def view(self, parameters: Tensor, memory: dict[str, Tensor]) -> View:
         """The critic with these parameters, in its class."""
@@ -269,12 +276,12 @@ class Game:
     def _unrolled(self, fake: Tensor, batch: Batch, state: State, sigma: float) -> Tensor:
         """The critic after some steps of its own on this batch, as a function of the fakes. Metz et al. (2017)."""
         critic, moments = state.critic.parameters.detach().requires_grad_(), state.critic.moments
-        optimiser = self.recipe.optimisers[0]
+        optimiser, rate = self.recipe.optimisers[0], self.rate(0, min(state.step + 1, self.config.steps))
         for ahead in range(1, self.recipe.unroll + 1):
             loss = self.critic_loss(critic, batch=batch, fake=fake, state=state, sigma=sigma)
             (gradient,) = torch.autograd.grad(loss.sum(), critic, create_graph=True)
             direction, moments = optimiser.direction(gradient, moments, state.critic.updates + ahead)
-            critic = critic - self.rates[0] * direction
+            critic = critic - rate * direction
         return critic
 
     def _noisy(self, batch: Batch, real: Tensor, fake: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -292,7 +299,3 @@ class Game:
         """The learning rates of a step, (S, 1): constant, or falling linearly to zero."""
         rate = self.rates[player]
         return rate * (1 - (step - 1) / self.config.steps) if self.recipe.anneal else rate
-
-    def trainable(self, replicas: Tensor) -> list[str]:
-        """The replicas that a mask names."""
-        return [str(replica) for replica, marked in zip(self.config.replicas, replicas.tolist(), strict=True) if marked]

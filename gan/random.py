@@ -1,4 +1,4 @@
-"""Random numbers that are a pure function of (seed, stream, step, index).
+"""Random numbers that are a pure function of (seed, stream, step, shape, index).
 
 There is no generator and no state: a training step asks for the numbers of that step. Two things follow for
 free. A run that was killed resumes to the same bits, because nothing about randomness has to be saved; and
@@ -38,11 +38,10 @@ class Stream(IntEnum):
     SAMPLE = 8
     REFERENCE = 9
     FLOOR = 10
-    LABEL = 11
-    CODE = 12
     NOISE = 13
     REPLAY = 14
-    OTHER_DOMAIN = 15
+    MEASURE_PENALTY = 16
+    MEASURE_NOISE = 17
     DATA_SPLIT = 30
     CLASSIFIER = 31
     VIRTUAL_BATCH = 50

@@ -136,9 +136,11 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             optimiser=Adam(2e-4, betas=(0.0, 0.9)),
             batch=64,
             critic_steps=5,
-            source="Miyato et al. (2018), settings C and hinge loss",
+            source="Miyato et al. (2018), their residual networks' optimiser, batch and five steps, and hinge loss",
         ),
-        "dragan": _ns(penalties=(PENALTIES["dragan"],), source=f"Kodali et al. (2017); {_DCGAN}"),
+        "dragan": _ns(
+            penalties=(PENALTIES["dragan"],), source=f"Kodali et al. (2017), noise as in their code, uniform; {_DCGAN}"
+        ),
         "r1": _ns(penalties=(PENALTIES["r1"],), source=f"Mescheder, Geiger & Nowozin (2018); {_DCGAN}"),
         "r2": _ns(penalties=(PENALTIES["r2"],), source=f"Mescheder, Geiger & Nowozin (2018); {_DCGAN}"),
         "ebgan": Recipe(
@@ -173,7 +175,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             optimiser=Adam(1e-4, betas=(0.5, 0.999)),
             generator_optimiser=Adam(1e-3, betas=(0.5, 0.999)),
             batch=512,
-            source="Metz et al. (2017), the ring of its appendix",
+            source="Metz et al. (2017), the ring of its appendix; gradients take Adam's scale for a constant",
         ),
         "minibatch-discrimination": _ns(
             critic=critic(discriminating), source=f"Salimans et al. (2016), section 3.2; {_DCGAN}"
@@ -211,7 +213,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "cgan": _ns(condition=Labels(), source=f"Mirza & Osindero (2014), Reed et al. (2016); {_DCGAN}"),
         "infogan": _ns(condition=Codes(), source=f"Chen et al. (2016); {_DCGAN}"),
         "cyclegan": Recipe(
-            objective=OBJECTIVES["least-squares"], condition=Translation(), source=f"Zhu et al. (2017); {_DCGAN}"
+            objective=OBJECTIVES["least-squares"],
+            condition=Translation(),
+            source=f"Zhu et al. (2017), without memory of fakes, adversarial losses halved as in lsgan; {_DCGAN}",
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""A moment of training: what the players' losses and the critic's belief are, on samples that no step has seen."""
+"""A moment of training: what the players' losses and the critic's belief are, on samples drawn for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,14 @@ MEASURED = 2048  # real and fake samples per replica, fresh at every step, behin
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A moment of training; its numbers are per replica, shape (S,), measured on samples that no step has seen.
+    """A moment of training; its numbers are per replica, shape (S,), measured on samples drawn for it alone.
+
+    Of a finite set those are rows that training draws from as well.
 
     Attributes:
         critic_loss, generator_loss: the objective's two losses, without penalties.
         estimate: what the critic believes the recipe's `measures` to be.
-        critic_gradient, generator_gradient: norms of the gradients that the players would follow.
+        critic_gradient, generator_gradient: norms of the gradients that the players would follow, without replay.
         slope: the mean norm of the critic's slope, at points between real and fake ones.
         spectral_norm: the product of the critic's spectral norms, which bounds its slope everywhere for a perceptron.
         diverged: the step at which a replica was stopped because it left the finite numbers; 0 while it trains.

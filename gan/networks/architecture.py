@@ -74,6 +74,10 @@ def image_critic(*, normalise: bool = True, deviation: float | None = 0.02) -> C
 
     def of_shape(shape: Shape, outputs: int, chosen: Architecture) -> Network:
         choice(chosen.activation, ACTIVATIONS, "activation of convolutions")
+        if chosen.frequencies:
+            raise DataError(
+                "frequencies must be empty for a critic of images: it is one of plain points that sees waves."
+            )
         image = _image(shape)
         return dcgan_critic(
             image, chosen.hidden, outputs, normalise=normalise, activation=chosen.activation, deviation=deviation

@@ -88,9 +88,9 @@ def autoencoder(
     return Autoencoder(Perceptron((inputs, *hidden, *hidden[-2::-1], inputs), activation), power)
 
 
-def exposed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Exposed:
-    """A critic that shows its last hidden layer: (score, features)."""
-    return Exposed(_body(inputs, hidden, activation), Affine((inputs, *hidden)[-1], outputs))
+def exposed(inputs: int, hidden: Widths, outputs: int = 1, *, activation: str = "leaky-relu") -> Exposed:
+    """A critic that shows its last hidden layer: (score, features), one score whatever `outputs` is."""
+    return Exposed(_body(inputs, hidden, activation), Affine((inputs, *hidden)[-1], 1))
 
 
 def encoded(

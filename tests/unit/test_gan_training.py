@@ -20,7 +20,7 @@ from gan.random import Stream
 from gan.tricks import InstanceNoise, Replay
 
 TINY = Architecture((8, 8))
-SMALL = {"generator": TINY, "critic": TINY, "batch": 16, "latent": 2}
+SMALL = {"generator": TINY, "critic": TINY, "batch": 12, "latent": 2}
 DATA = {"dcgan": "digits", "cyclegan": ("ring8", "grid25")}  # recipes that need data of a kind
 
 
@@ -100,8 +100,8 @@ def test_published_constants():
 
 def test_every_promised_recipe_is_there():
     """The names of the contract."""
-    promised = """minimax nonsaturating max-likelihood lsgan hinge relativistic r3gan wgan wgan-gp wgan-gp-onesided sngan
-        dragan r1 r2 ebgan began mmd-gan sinkhorn-gan unrolled minibatch-discrimination pacgan feature-matching
+    promised = """minimax nonsaturating max-likelihood lsgan hinge relativistic r3gan wgan wgan-gp wgan-gp-onesided
+        sngan dragan r1 r2 ebgan began mmd-gan sinkhorn-gan unrolled minibatch-discrimination pacgan feature-matching
         label-smoothing historical-averaging experience-replay virtual-batch-norm instance-noise dcgan cgan infogan
         cyclegan fgan-kl fgan-squared-hellinger fgan-gan"""
     assert set(promised.split()) <= set(gan.RECIPES)
@@ -245,6 +245,17 @@ def test_nobody_left():
         ({"generator": (8, 0)}, "generator must be an Architecture"),
         ({"dtype": "float16"}, "dtype must be"),
         ({"device": "nowhere"}, "device must be"),
+        ({"device": "meta"}, "device must be"),
+        ({"device": None}, "device must be"),
+        ({"data": 5}, "data must be a name"),
+        ({"lr": 1e-60}, "lr must be above 0, finite and of different values in float32"),
+        ({"lr": (0.1, 0.1 + 1e-12)}, "different values in float32"),
+        ({"recipe": "wgan-gp", "penalty_weight": 1e60}, "penalty_weight must be above 0, finite"),
+        ({"batch": 10**12}, "batches of 1 replicas must fit into memory"),
+        (
+            {"recipe": "dcgan", "data": "digits", "critic": Architecture((8,), frequencies=(1.0,))},
+            "frequencies must be",
+        ),
         ({"seeds": (1, 1)}, "distinct"),
         ({"penalty_weight": 1.0}, "has no penalty"),
         ({"recipe": "wgan-gp", "penalty_weight": -1.0}, "penalty_weight must be"),
@@ -377,6 +388,39 @@ def test_unrolling_by_hand():
     # Not the gradient through a critic that stands still.
     still = -torch.nn.functional.logsigmoid(game.critic(critic.detach(), fake)[..., 0]).mean()
     assert not torch.allclose(ours, torch.autograd.grad(still, generator)[0], rtol=0, atol=1e-6)
+
+
+def test_unrolling_looks_ahead_at_the_rate_of_its_step():
+    """A falling learning rate falls for the steps ahead too: halfway they are those of half the rate."""
+    common = {"recipe": "unrolled", "dtype": "float64", "generator_lr": 1e-3, "steps": 8, **SMALL}
+    falling, halved = Game(Config(anneal=True, lr=0.1, **common)), Game(Config(lr=0.05, **common))
+    state, batch = falling.start(), falling.measured(0, 16)
+    state.step = 4  # so that the next step is the fifth of eight
+    parts = {"batch": batch, "state": state, "sigma": 0.0}
+    ours, theirs = (game.generator_loss(state.generator.parameters, **parts) for game in (falling, halved))
+    assert torch.equal(ours, theirs)
+
+
+def test_feature_matching_is_of_hidden_features():
+    """The generator matches the means of the critic's last hidden layer, and of nothing beside it."""
+    game = Game(Config(recipe="feature-matching", dtype="float64", **SMALL))
+    state, batch = game.start(), game.measured(0, 16)
+    fake = game.generator(state.generator.parameters, batch.latent)
+    weights = state.critic.parameters[:, : -(TINY.hidden[-1] + 1)]  # without those of the score
+    means = [game.critic.first(weights, x).mean(1) for x in (batch.real, fake)]
+    loss = game.generator_loss(state.generator.parameters, batch=batch, state=state, sigma=0.0)
+    assert float(loss) == pytest.approx(float((means[0] - means[1]).square().sum()), rel=1e-12)
+
+
+def test_measuring_shares_no_number_with_training():
+    """Points, penalties' places and noise of a snapshot are other numbers than those of its step."""
+    for recipe, names in (("wgan-gp", ("real", "latent", "places")), ("instance-noise", ("noise",))):
+        game = Game(Config(recipe=recipe, **SMALL))
+        (_, turns), *_ = game.batches(3, 3)
+        measured = game.measured(3, 96)
+        for name in names:
+            seen = torch.cat([getattr(turn, name) for turn in turns], dim=1)
+            assert not bool(torch.isin(getattr(measured, name), seen).any())
 
 
 def test_conditional_critic_rejects_mismatched_pairs():

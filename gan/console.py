@@ -15,13 +15,13 @@ ABREAST = 8  # replicas with a column of their own
 def progress(record: dict[str, Any]) -> str:
     """The true distance of a record in words, or the critic's estimate where none is measured.
 
-    >>> progress({"step": 20, "w1": [0.5, None, 0.25]})
+    >>> progress({"step": 20, "w1": [0.5, None, 0.25], "diverged": [0, 7, 0]})
     'step 20, true W1 0.375, 1 diverged'
     """
     name = "w1" if "w1" in record else "estimate"
     values = [value for value in record[name] if value is not None]
     mean = f"{np.mean(values):.3g}" if values else "unknown"
-    lost = len(record[name]) - len(values)
+    lost = sum(step > 0 for step in record["diverged"])
     what = "true W1" if name == "w1" else "critic's estimate"
     return f"step {record['step']}, {what} {mean}" + (f", {lost} diverged" if lost else "")
 

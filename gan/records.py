@@ -19,10 +19,17 @@ SINGLE = ("step", "seconds")
 
 
 def record(snapshot: Snapshot, measured: dict[str, list[float | None]]) -> Record:
-    """A snapshot as plain data: one list entry per replica, None for what is not finite."""
+    """A snapshot as plain data: one list entry per replica, None for what is not finite.
+
+    None throughout for a replica that has diverged: its last finite parameters are no result of its training.
+    """
+    lost = snapshot.diverged.tolist()
     believed = {name: [_number(v) for v in getattr(snapshot, name).tolist()] for name in BELIEVED}
-    moment = {"step": snapshot.step, "seconds": round(snapshot.seconds, 3), "diverged": snapshot.diverged.tolist()}
-    return {**moment, **believed, **measured}
+    numbers = {
+        name: [None if step else value for value, step in zip(values, lost, strict=True)]
+        for name, values in {**believed, **measured}.items()
+    }
+    return {"step": snapshot.step, "seconds": round(snapshot.seconds, 3), "diverged": lost, **numbers}
 
 
 def line(record: Record) -> bytes:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from divergences.report import Report, Section, picture, table, text
-from gan.data import Data
+from divergences.wording import number
+from gan.data import Data, GaussianMixture
 from gan.game import Game
 from gan.measures import MEASURES, RADIUS, SHARE, ceiling
 from gan.random import Stream
@@ -41,7 +42,7 @@ def distance_figure(run: Run) -> Figure:
     band(right, steps, run.column("estimate"), BELIEVED, f"critic's estimate of {measures}")
     left.set_ylabel("W₁, in units of the data")
     if not together:
-        right.set_ylabel(f"{measures}, in nats" if "W1" not in measures else measures)
+        right.set_ylabel(measures)
     for axes in panels:
         finish(axes)
     figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=8)
@@ -109,16 +110,16 @@ def section(run: Run) -> Section:
         f"{len(config.replicas)} replicas, {last['step']} steps ({state}), {last['seconds']:.1f} seconds. "
         f"Recipe: {recipe.source}. Data: {target.source}. {'; '.join(lost)}"
     )
-    rules = _RULES.format(ceiling=ceiling(target.dimension), share=SHARE, radius=RADIUS)
     blocks = [
         text(about),
-        table(*_numbers(run), caption=rules),
+        table(*_numbers(run), caption=_rules(run, target)),
         picture(samples_figure(run), f"Samples of up to {SHOWN} replicas."),
-        picture(curves_figure(run, others, target), "Measures over training; dotted, a perfect generator's."),
         picture(
             curves_figure(run, inner, target), "Norms of both gradients, the critic's mean slope, its spectral norms."
         ),
     ]
+    if others:
+        blocks.insert(3, picture(curves_figure(run, others, target), "Measures; dotted, a perfect generator's."))
     if "w1" in last:
         blocks.insert(2, picture(distance_figure(run), f"True W1 and the critic's estimate of {recipe.measures}."))
     return Section(f"{config.recipe} on {config.data}", blocks)
@@ -127,19 +128,35 @@ def section(run: Run) -> Section:
 def report(run: Run, name: str) -> Report:
     """The report of one run."""
     shown = next(name for name in run.perfect if name in MEASURES)
-    got, perfect = np.nanmean(run.last(shown)), np.mean(_floats(run.perfect[shown]))
+    got, perfect = (number(float(_mean(np.array([row], float))[0]), 3) for row in (run.last(shown), run.perfect[shown]))
+    lost = sum(step > 0 for step in run.records[-1]["diverged"])
     lead = (
-        f"After {run.records[-1]['step']} steps {shown.replace('_', ' ')} is {got:.3g} on average, where a perfect "
-        f"generator would get {perfect:.3g}."
+        f"After {run.records[-1]['step']} steps {shown.replace('_', ' ')} is {got} on average, where a perfect "
+        f"generator would get {perfect}.{f' {lost} of {len(run.perfect[shown])} replicas diverged.' if lost else ''}"
     )
     return Report(f"GAN run {Path(name).name}", [section(run)], lead=lead)
 
 
-_RULES = (
-    "Every number is measured on samples of the generator and of the target; beside it what a perfect one gets, "
-    "by two samples of the target. A mode counts if one sample is within {radius:g} sigma of it, under the 1 % rule if "
-    "{share:.0%} of them are. High quality: the share within {radius:g} sigma of any mode, {ceiling:.1%} at best."
-)
+def _rules(run: Run, target: Data) -> str:
+    """What the numbers in the table are."""
+    names = run.records[-1]
+    replicas = len(run.config.replicas)
+    said = [
+        "Every number is measured on samples of the generator and of the target; beside it what a perfect one gets, "
+        "by two samples of the target."
+    ]
+    if replicas > SHOWN:
+        said.append(f"The first {SHOWN} of {replicas} replicas; means are over all that have not diverged.")
+    if "modes" in names:
+        said.append("A mode counts if one sample of high quality is in it.")
+    if "modes_1pct" in names:
+        said.append(f"By the 1 % rule, if {SHARE:.0%} of all samples are.")
+    if isinstance(target, GaussianMixture) and {"modes", "modes_1pct", "high_quality"} & set(names):
+        said.append(
+            f"High quality: within {RADIUS:g} sigma of a mode, as {ceiling(target.dimension):.1%} of a Gaussian's "
+            "points are."
+        )
+    return " ".join(said)
 
 
 def _numbers(run: Run) -> tuple[list[str], list[list[float | int | str]]]:
@@ -147,17 +164,20 @@ def _numbers(run: Run) -> tuple[list[str], list[list[float | int | str]]]:
     names = [name for name in run.records[-1] if name in run.perfect or name == "estimate"]
     rows: list[list[float | int | str]] = []
     for name in names:
-        values = run.last(name)[:SHOWN].tolist()
-        perfect = f"{np.mean(_floats(run.perfect[name])):.4g}" if name in run.perfect else ""
+        values = run.last(name)
+        values = [*values[:SHOWN].tolist(), *([float(_mean(values[None])[0])] if len(values) > SHOWN else [])]
+        perfect = number(float(np.mean(_floats(run.perfect[name])))) if name in run.perfect else ""
         title = f"critic: {RECIPES[run.config.recipe].measures}" if name == "estimate" else name.replace("_", " ")
         rows.append([title, *values, perfect])
-    return ["", *(str(replica) for replica in run.config.replicas[:SHOWN]), "perfect"], rows
+    replicas = [str(replica) for replica in run.config.replicas]
+    return ["", *replicas[:SHOWN], *(["mean"] if len(replicas) > SHOWN else []), "perfect"], rows
 
 
 def scatter(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> None:
     """Points of the target and of a generator: histograms on the line, else their first two coordinates."""
     if target.dimension == 1:
-        edges = np.linspace(real.min() - 1, real.max() + 1, 60)
+        margin = (real.max() - real.min() or 1) / 8
+        edges = np.linspace(real.min() - margin, real.max() + margin, 60)
         axes.hist(real[:, 0], edges, color=REAL, label="target")
         axes.hist(fake[:, 0], edges, color=FAKE, histtype="step", label="generator")
         return

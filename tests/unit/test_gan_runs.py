@@ -18,7 +18,7 @@ import torch
 
 import gan
 from divergences.errors import DataError, FileFormatError
-from gan import report, runs
+from gan import console, report, runs
 from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
 from gan.game import Game
@@ -171,6 +171,22 @@ def test_a_run_with_a_diverged_replica_resumes(recipe, rate, tmp_path):
     held = runs.read(tmp_path / "whole")
     assert held.last("diverged")[0] == 0
     assert np.isfinite(held.last("w1")[0])
+
+
+def test_a_diverged_replica_is_in_no_mean(tmp_path):
+    """Its last finite parameters still give numbers, which are no result of its training."""
+    config = Config(recipe="wgan", seeds=(0,), lr=(1e-3, 1e36), steps=4, every=4, batch=16, generator=TINY, critic=TINY)
+    last = list(runs.run(config, tmp_path, measures=("w1",), n=50))[-1]
+    held = runs.read(tmp_path)
+    assert (held.last("diverged") > 0).tolist() == [False, True]
+    assert [np.isnan(held.last(name)[1]) for name in ("w1", "w1_lower", "estimate", "slope")] == [True] * 4
+    page = report.report(held, "run")
+    assert page.lead is not None
+    assert f"w1 is {held.last('w1')[0]:.3g} on average" in page.lead
+    assert "1 of 2 replicas diverged" in page.lead
+    assert console.progress(last) == f"step 4, true W1 {held.last('w1')[0]:.3g}, 1 diverged"
+    line = report.distance_figure(held).axes[0].lines[0]
+    assert line.get_ydata()[-1] == held.last("w1")[0]  # pyright: ignore[reportIndexIssue]
 
 
 def test_one_run_per_folder(tmp_path):
@@ -389,11 +405,37 @@ def test_figures_and_report(finished):
     assert page.count("<img") == 4
 
 
+def test_a_report_says_only_what_its_target_has(tmp_path):
+    """Modes and their sigmas are not spoken of where there are none; five replicas are not passed over in silence."""
+    small = {"steps": 1, "every": 1, "batch": 8, "generator": TINY, "critic": TINY}
+    spoken = {}
+    for name, count in (("ring8", 1), ("digits", 5), ("stacked-digits", 1)):
+        list(runs.run(Config(data=name, seeds=range(count), **small), tmp_path / name, n=8))
+        spoken[name] = report.report(held := runs.read(tmp_path / name), name).render()
+        if count > 1:
+            assert f"{held.last('w1').mean():.4g}" in spoken[name]
+    assert "98.9%" in spoken["ring8"]
+    assert "A mode counts" not in spoken["digits"]
+    assert "The first 4 of 5 replicas" in spoken["digits"]
+    assert "A mode counts" in spoken["stacked-digits"]
+    assert not any("sigma" in spoken[name] for name in ("digits", "stacked-digits"))
+
+
+def test_a_histogram_on_the_scale_of_its_data(tmp_path):
+    """Numbers near 0.001 fill more than one bar."""
+    path = tmp_path / "small.npy"
+    np.save(path, np.random.default_rng(0).normal(1e-3, 1e-4, (100, 1)))
+    config = Config(data=str(path), seeds=(0,), steps=1, every=1, batch=8, generator=TINY, critic=TINY)
+    list(runs.run(config, tmp_path / "r"))
+    axes = report.samples_figure(runs.read(tmp_path / "r")).axes[0]
+    assert sum(patch.get_extents().height > 0 for patch in axes.patches) > 5
+
+
 def test_report_in_other_units(tmp_path):
     """A critic that measures something else than W1 gets a panel of its own; one dimension gets histograms."""
     config = Config(recipe="fgan-kl", data="mixture1d", steps=1, batch=8, generator=TINY, critic=TINY)
     list(runs.run(config, tmp_path / "run", measures=("w1",), n=100))
     held = runs.read(tmp_path / "run")
     axes = report.distance_figure(held).axes
-    assert [a.get_ylabel() for a in axes] == ["W₁, in units of the data", "kl, in nats"]
+    assert [a.get_ylabel() for a in axes] == ["W₁, in units of the data", "kl"]
     assert len(report.samples_figure(held).axes[0].patches) > 0

@@ -15,6 +15,7 @@ import divergences as dv
 import gan.game
 from divergences.f_divergence import FDivergence
 from divergences.optimal_transport import Exact, LinearProgram, Univariate
+from gan.conditions import Codes, Labels, Translation
 from gan.constraints import WeightClipping
 from gan.data import GaussianMixture
 from gan.networks import Perceptron
@@ -139,6 +140,17 @@ def hasty(right: Any) -> Any:
     return direction
 
 
+def mislabelled(right: Any) -> Any:
+    """Real points beside the labels of their neighbours in the batch."""
+
+    def real(self: Any, space: Any, *args: Any) -> Any:
+        joint = right(self, space, *args)
+        d = space.targets[0].dimension
+        return torch.cat((joint[..., :d], joint[..., d:].roll(1, -2)), -1)
+
+    return real
+
+
 def changed(**recipes: dict[str, Any]) -> Wrong:
     """Recipes with other constants."""
     return lambda right: {**right, **{name: replace(right[name], **parts) for name, parts in recipes.items()}}
@@ -225,13 +237,13 @@ GAME = {
     "a generator with half its gradient": Error((Minimax,), "generator_loss", scaled(0.5), "D5 D8 D14 D15 D33 D40 D41"),
     "a generator forty times too steep": Error((Minimax,), "generator_loss", scaled(40.0), "A4 D9"),
     "generators without a gradient": Error(
-        (Minimax, NonSaturating), "generator_loss", detached, "A15 A16 D8 D9 D11 D14 D21 D33"
+        (Minimax, NonSaturating), "generator_loss", detached, "A15 A16 D8 D9 D11 D14 D16 D21 D25 D33"
     ),
     "saturating for non-saturating": Error(
         (NonSaturating,), "generator_loss", lambda right: Minimax.generator_loss, "D8 D11"
     ),
     "non-saturating with the wrong sign": Error((NonSaturating,), "generator_loss", scaled(-1.0), "D8 D11 D21 D33"),
-    "W's generator with the wrong sign": Error((Wasserstein,), "generator_loss", scaled(-1.0), "D21"),
+    "W's generator with the wrong sign": Error((Wasserstein,), "generator_loss", scaled(-1.0), "D20 D21"),
     "f-GAN with the wrong sign": Error((Variational,), "estimate", scaled(-1.0), "B6"),
     "densities without a factor": Error((GaussianMixture,), "log_density", scaled(0.5), "D37"),
     "data of one mode": Error(
@@ -274,6 +286,9 @@ TRAINING = {
         (gan.game,), "RECIPES", changed(dcgan={"generator": image_generator(normalise=False)}), "D42"
     ),
     "images of any size": Error((Pointwise,), CALL, scaled(1.5), "D42"),
+    "labels that are not those of their points": Error((Labels,), "real", mislabelled, "D24"),
+    "half a round trip": Error((Translation,), "generator_term", scaled(0.0), "D26"),
+    "no information term": Error((Codes,), "generator_term", scaled(0.0), "D46"),
 }
 
 ERRORS = DIVERGENCES | TRANSPORT | GAME | TRAINING

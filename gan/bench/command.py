@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,6 +77,8 @@ def bench(
         purposes.bench(out, given, budget=budget, seeds=seeds)
         return
     chosen = _protocol(protocol, given, budget, seeds, device)
+    if count(threads, "threads") > 1:
+        chosen = replace(chosen, arguments=(*chosen.arguments, "--threads", str(threads)))
     part = _shard(shard)
     if force and part != (0, 1):
         raise UsageError("--force removes the other shards' runs as well: use it without --shard")
@@ -88,7 +91,7 @@ def bench(
             with progress_bar() as progress:
                 benches.run_cells(
                     chosen, out, shard=part, jobs=jobs, backend=backend, scheduler=scheduler,
-                    threads=count(threads, "threads"), progress=progress,
+                    threads=threads, progress=progress,
                     seconds=math.inf if seconds is None else positive(seconds, "seconds"),
                 )  # fmt: skip
         except KeyboardInterrupt:

@@ -38,6 +38,8 @@ def free(
     """
     arguments = _arguments(locals())
     widths = Architecture(tuple(hidden))
+    if penalty_weight is not None and not any(name not in RECIPES or RECIPES[name].penalties for name in recipe):
+        raise DataError(f"penalty_weight must have a recipe to weigh in; {', '.join(recipe)} have no penalty.")
     cells = []
     for target in data:
         for name in recipe:

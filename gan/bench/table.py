@@ -221,7 +221,7 @@ def _row(
         name=", ".join((cell.name, *(f"{name} {value:g}" for name, value in settings))),
         seeds=tuple(config.replicas[k].seed for k in at),
         steps=last["step"],
-        n=cell.n,
+        n=min(cell.n, game.target.held_out or cell.n),
         values={name: [float(v) if np.isfinite(v) else None for v in column] for name, column in own.items()},
         columns={name: Statistic.of(column) for name, column in own.items()},
         rules=[str(rule) for rule in cell.success],

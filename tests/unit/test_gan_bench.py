@@ -320,6 +320,7 @@ def test_published_numbers_and_faults_are_shown(done, capsys):
         (["--data", "rign8", "--out", "o"], 2, "Did you mean 'ring8'"),
         (["--data", "missing.csv", "--out", "o"], 5, "missing.csv"),
         (["--measures", "w3", "--out", "o"], 2, "measure must be one of"),
+        (["--recipe", "hinge", "--penalty-weight", "1", "--out", "o"], 3, "hinge have no penalty"),
         (["--seeds", "0", "--out", "o"], 3, "seeds must"),
         (["--steps", "0", "--out", "o"], 3, "steps must"),
         (["--shard", "2/2", "--out", "o"], 3, "shard must be i/n"),
@@ -348,6 +349,26 @@ def test_bad_input(argv, code, message, done, tmp_path, monkeypatch, capsys):
     assert message in error
     assert error.count("\n") == 1
     assert not list(tmp_path.glob("*/*/config.json"))
+
+
+def test_force_starts_over_where_all_diverged(tmp_path):
+    """A cell that failed is a run like others, and makes way like them."""
+    lost = ["bench", "--recipe", "wgan", "--seeds", "1", "--steps", "2", "--hidden", "4", "-n", "40"]
+    assert run_app(app, [*lost, "--lr", "1e36", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "ring8-wgan" / "failed.json").exists()
+    assert run_app(app, [*lost, "--lr", "1e-3", "--out", str(tmp_path), "--force"]) == 0
+    (row,) = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert row["diverged"] == [0]
+
+
+def test_the_size_behind_a_number_is_the_one_that_was_measured(tmp_path, capsys):
+    """A finite target has a tenth of its rows for measuring, whatever n asks for; threads are part of the command."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(100, 2)))
+    small = ["--recipe", "hinge", "--seeds", "1", "--steps", "2", "--hidden", "4", "--batch", "8", "--threads", "2"]
+    assert run_app(app, ["bench", *small, "--data", str(tmp_path / "x.npy"), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "a perfect generator, n = 10 " in printed
+    assert "--threads 2" in printed.splitlines()[-1]
 
 
 def test_force_starts_over_and_removes_runs_only(tmp_path, capsys):

@@ -30,7 +30,7 @@ PROTOCOL = Protocol(
         "A set is measured on the held-out tenth of its rows, 179 and 500: the floor of the Frechet distance is far "
         "above 0, and its classifier was trained on the rows that the generator sees.",
         "class_balance is what a classifier reads, which reads a digit in anything: look at the samples.",
-        "Few rows can be learnt by heart: memorisation below a half says that samples are closer to the training rows "
+        "Few rows can be learnt by heart: memorisation above a half says that samples are closer to the training rows "
         "than held-out ones are.",
     ),
     differences=(

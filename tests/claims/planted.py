@@ -15,6 +15,7 @@ import divergences as dv
 import gan.game
 from divergences.f_divergence import FDivergence
 from divergences.optimal_transport import Exact, LinearProgram, Univariate
+from gan.bench.protocols import robustness
 from gan.conditions import Codes, Labels, Translation
 from gan.constraints import WeightClipping
 from gan.data import GaussianMixture
@@ -240,7 +241,7 @@ GAME = {
         (Minimax, NonSaturating), "generator_loss", detached, "A15 A16 D8 D9 D11 D14 D16 D21 D25 D33"
     ),
     "saturating for non-saturating": Error(
-        (NonSaturating,), "generator_loss", lambda right: Minimax.generator_loss, "D8 D11"
+        (NonSaturating,), "generator_loss", lambda right: Minimax.generator_loss, "D8 D11 D38"
     ),
     "non-saturating with the wrong sign": Error((NonSaturating,), "generator_loss", scaled(-1.0), "D8 D11 D21 D33"),
     "W's generator with the wrong sign": Error((Wasserstein,), "generator_loss", scaled(-1.0), "D20 D21"),
@@ -288,6 +289,12 @@ TRAINING = {
     "images of any size": Error((Pointwise,), CALL, scaled(1.5), "D42"),
     "labels that are not those of their points": Error((Labels,), "real", mislabelled, "D24"),
     "half a round trip": Error((Translation,), "generator_term", scaled(0.0), "D26"),
+    "a pair that the lecture did not draw": Error(
+        (robustness,), "PRINTED", lambda right: {**right, "both": (193, 110, 42, 5, 0)}, "D28"
+    ),
+    "a bar that all pairs pass": Error(
+        (robustness,), "counts", lambda right: lambda a, b, bar: right(a, b, bar - 9), "D28"
+    ),
     "no information term": Error((Codes,), "generator_term", scaled(0.0), "D46"),
 }
 

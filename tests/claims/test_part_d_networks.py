@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from gan.bench.protocols import robustness
+from gan.bench.purposes import collapse
 from gan.config import Config
 from gan.game import Game
 from gan.networks import Architecture
@@ -60,3 +62,36 @@ def test_rules_of_dcgan(claim):
     theta = game.generator.initial(game.seeds, Stream.GENERATOR_WEIGHTS, dtype=torch.float32)
     images = game.generator(30 * theta, game.latent(Stream.LATENT, 0, 16))
     claim.at_most("thirty times the weights: largest pixel", measured=float(images.abs().max()), bound=1)
+
+
+def sweep(claim, count, steps):
+    """Modes of the ring that a GAN and a WGAN-GP cover on the first random pairs of architectures, tabulated."""
+    claim.source("I")
+    claim.check("the lecture's rows: pairs", expected=200, measured=np.sum(list(robustness.PRINTED.values()), axis=0))
+    shared = {"data": "ring8", "lr": robustness.LEARNING_RATE, "batch": 64, "steps": steps, "every": steps}
+    reached = []
+    for k, (generator, critic) in enumerate(robustness.pairs(count)):
+        pair = {"generator": generator, "critic": critic, "seeds": (300 + k,), **shared}
+        reached.append([collapse.modes(Config(recipe=name, **pair))[0] for name in ("nonsaturating", "wgan-gp")])
+    gan, wgan_gp = np.transpose(reached)
+    table = np.transpose([robustness.counts(gan, wgan_gp, bar) for bar in robustness.BARS])
+    at = lambda scores, bar: {k for k in range(count) if scores[k] >= bar}
+    a, b = ([at(scores, bar) for bar in robustness.BARS] for scores in (gan, wgan_gp))
+    pairs = list(zip(a, b, strict=True))
+    claim.check("1, 3, 5, 7, 8 modes: only GAN", expected=[len(g - w) for g, w in pairs], measured=table[0])
+    claim.check("only WGAN-GP", expected=[len(w - g) for g, w in pairs], measured=table[1])
+    claim.check("both", expected=[len(g & w) for g, w in pairs], measured=table[2])
+    claim.check("neither", expected=[count - len(g | w) for g, w in pairs], measured=table[3])
+
+
+@pytest.mark.slow
+@pytest.mark.claim("D28")
+def test_robustness_sweep_in_full(claim):
+    """Two dozen random pairs of architectures, counted as the lecture counts its 200, after 100 steps each."""
+    sweep(claim, 24, 100)
+
+
+@pytest.mark.claim("D28")
+def test_robustness_sweep(claim):
+    """The lecture's counts are of 200 pairs at each bar; three pairs of ours, after 30 steps, counted as those."""
+    sweep(claim, 3, 30)

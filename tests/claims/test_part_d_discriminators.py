@@ -20,27 +20,28 @@ def gradients(loss, discriminators, fake):
     return np.array(found)
 
 
-@pytest.mark.claim("D38")
-def test_gradients_grow_with_the_discriminator(claim):
-    """The non-saturating gradient exceeds minimax's, and its mean and variance grow as the discriminator is trained."""
-    claim.source("I")
-    noise = torch.randn(3, 128, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(38))
+def trained_twice(seed):
+    """log10 of what 2,000 instead of 100 steps, and one loss instead of the other, make of gradients: five numbers."""
+    noise = torch.randn(3, 128, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     real, fake, fresh = noise[0], noise[1] + 8, noise[2] + 8
     early, late = (trained_discriminators(real, fake, steps, SEEDS, rate=1e-3) for steps in (100, 2000))
     (strong, stronger), (weak, weaker) = (
         [gradients(objective.generator_loss, d, fresh) for d in (early, late)] for objective in (NONSATURATING, MINIMAX)
     )
-    # The lecture states neither network nor rate: that its numbers go the same way is what can be repeated.
-    growth = lambda statistic, before, after: np.log10(statistic(after, axis=1) / statistic(before, axis=1))
-    mean_at_least(claim, "non-saturating over minimax, 100 steps, log10", growth(np.mean, weak, strong), 1.3)
-    mean_at_least(claim, "non-saturating over minimax, 2,000 steps, log10", growth(np.mean, weaker, stronger), 2.7)
-    mean_at_least(
-        claim,
-        "non-saturating, 2,000 over 100 steps, log10 of means (lecture: 0.14)",
-        growth(np.mean, strong, stronger),
-        0.4,
-    )
-    mean_at_least(claim, "the same, log10 of variances (lecture: 0.99)", growth(np.var, strong, stronger), 0.5)
-    mean_at_most(
-        claim, "minimax, 2,000 over 100 steps, log10 of means (lecture: -1.26)", growth(np.mean, weak, weaker), -0.5
-    )
+    pairs = (np.mean, weak, strong), (np.mean, weaker, stronger), (np.mean, strong, stronger)
+    pairs += (np.var, strong, stronger), (np.mean, weak, weaker)
+    return [np.log10(size(after, axis=1) / size(before, axis=1)).mean() for size, before, after in pairs]
+
+
+@pytest.mark.claim("D38")
+def test_gradients_grow_with_the_discriminator(claim):
+    """The non-saturating gradient exceeds minimax's, and its mean and variance grow as the discriminator is trained."""
+    claim.source("I")
+    # Of three sets of points, for points matter more than the eight networks trained on each. The lecture states
+    # neither network nor rate: that its numbers go the same way is what can be repeated.
+    early, late, mean, variance, minimax = np.transpose([trained_twice(seed) for seed in (38, 39, 40)])
+    mean_at_least(claim, "non-saturating over minimax, 100 steps, log10 (lecture: 1.89)", early, 1.2)
+    mean_at_least(claim, "non-saturating over minimax, 2,000 steps, log10 (lecture: 3.29)", late, 2.4)
+    mean_at_least(claim, "non-saturating, 2,000 over 100 steps, log10 of means (lecture: 0.14)", mean, 0.6)
+    mean_at_least(claim, "the same, log10 of variances (lecture: 0.99)", variance, 2.1)
+    mean_at_most(claim, "minimax, 2,000 over 100 steps, log10 of means (lecture: -1.26)", minimax, -0.28)

@@ -64,6 +64,8 @@ def decode(file: Path | BinaryIO, game: Game, where: str) -> State:
     step, steps = int(arrays["step"]), game.config.steps
     if not 0 <= step <= steps:
         raise FileFormatError(f"{where} must be at a step from 0 to {steps}; it is at {step}.")
+    if arrays["seconds"] < 0 or ((arrays["diverged"] < 0) | (arrays["diverged"] > step)).any():
+        raise FileFormatError(f"{where} must hold seconds from 0 on, and replicas that diverged by step {step}.")
     for name, each in (("critic", game.critic_steps), ("generator", game.config.generator_steps)):
         if arrays[f"{name}.updates"] != step * each:
             raise FileFormatError(

@@ -1,5 +1,6 @@
 """The parts of the trainer, and the loop itself."""
 
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 import gan
-from divergences.errors import ConvergenceError, DataError
+from divergences.errors import ConvergenceError, DataError, FileFormatError
 from gan import distributed
+from gan.checkpoint import decode, encode
 from gan.config import Config
 from gan.constraints import WeightClipping
 from gan.game import Game
@@ -198,6 +200,17 @@ def test_going_on_is_the_same_run(recipe):
     assert torch.equal(rest[0].state.critic.parameters, whole[2].state.critic.parameters)
     assert torch.equal(rest[0].sample(30), whole[2].sample(30))
     assert all(torch.equal(rest[0].state.memory[name], x) for name, x in whole[2].state.memory.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("diverged", torch.tensor([4])), ("diverged", torch.tensor([-1])), ("seconds", -1.0)]
+)
+def test_impossible_checkpoints(name, value):
+    """A state that no training could be in is refused: a replica of the future would never be trained."""
+    state = list(gan.train(config := Config(steps=6, every=3, **SMALL)))[1].state
+    assert decode(io.BytesIO(encode(state)), Game(config), "it").step == 3
+    with pytest.raises(FileFormatError, match="diverged by step 3"):
+        decode(io.BytesIO(encode(replace(state, **{name: value}))), Game(config), "it")
 
 
 def test_a_diverged_replica_stops_alone():

@@ -85,9 +85,9 @@ def run(config: Config, folder: Path, *, measures: Sequence[str] | None = None, 
     if distributed.rank() > 0:
         yield from _follow(game)
         return
+    reference = Reference.of(game.target, game.seeds, n, measures)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        reference = Reference.of(game.target, game.seeds, n, measures)
         _claim(folder, game, [measure.name for measure in reference.measures], count(n, "n"))
         sweep(folder)
         done = (folder / "done.json").exists()

@@ -71,6 +71,12 @@ def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
     assert captured.err.count("\n") == 1
 
 
+def test_a_measure_that_does_not_apply_leaves_no_folder(tmp_path):
+    """What is refused before a run begins makes none."""
+    assert run_app(app, ["train", "--measures", "memorisation", "--out", str(tmp_path / "run")]) == 3
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_interrupt_keeps_what_is_saved(tmp_path, monkeypatch, capsys):
     """Ctrl-C ends with exit code 130 and one line that says how to go on; the command then does."""
     out, right = tmp_path / "run", runs._save

@@ -254,9 +254,7 @@ class Game:
         """The generator's loss as a function of its parameters: (S, size) -> (S,)."""
         recipe = self.recipe
         made = self.generator(generator, batch.latent)
-        critic = state.critic.parameters
-        if recipe.unroll:
-            critic = self._unrolled(made, batch, state, sigma)
+        critic = self._unrolled(made, batch, state, sigma) if recipe.unroll else state.critic.parameters
         view = self.view(critic, state.memory)
         real, fake = self._noisy(batch, batch.real, made, sigma)
         if self.critic.couples or recipe.unroll:

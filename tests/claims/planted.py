@@ -215,7 +215,7 @@ TRANSPORT = {
     "the critic of y and x": Error((dv,), "kantorovich_rubinstein", backwards, "C7 C8 C10 C11"),
     "a network twenty times as steep": Error((Perceptron,), CALL, scaled(20.0), "C13 C14"),
     "a generator with noise of its own": Error((Perceptron,), CALL, noisy, "A11"),
-    "no clipping": Error((WeightClipping,), "after_step", lambda right: lambda self, p, memory, net: memory, "C14"),
+    "no clipping": Error((WeightClipping,), "after_step", lambda right: lambda self, p, memory, net: memory, "C14 D17"),
     "a penalty without its weight": Error((GradientPenalty,), CALL, scaled(0.1), "C18 D23"),
     "steps twice as long": Error((RMSProp,), "direction", hasty, "C20"),
     "one critic step too many": Error((gan.game,), "RECIPES", changed(**{"wgan-gp": {"critic_steps": 6}}), "C19"),

@@ -1,0 +1,78 @@
+"""Part D: what clipping and the gradient penalty do to deep critics; bounds as in `test_part_d_training`."""
+
+import numpy as np
+import pytest
+import torch
+
+from gan.constraints import WeightClipping
+from gan.data import DATASETS
+from gan.networks import Perceptron
+from gan.networks.perceptron import ACTIVATIONS
+from gan.objectives import OBJECTIVES
+from gan.optimisers import Adam
+from gan.penalties import GradientPenalty
+from gan.random import Stream, normal, uniform
+from tests.claims.seeds import mean_at_least, mean_at_most
+
+LAYERS = 12
+CLIPPED = ((16, 0.1, -0.13), (16, 0.01, -1.4), (16, 1e-3, -2.5), (64, 0.01, -1.1), (64, 1e-3, -2.1))  # width, at, bound
+
+
+def critic(width, seeds, steps, *, clip=None):
+    """A critic of twelve layers between swiss roll and normal noise, clipped or else penalised: network, parameters."""
+    net = Perceptron((2, *(width,) * (LAYERS - 1), 1), "relu")
+    theta = net.initial(seeds, Stream.CRITIC_WEIGHTS, dtype=torch.float64)
+    rate = clip / 10 if clip else 1e-3  # clipped weights reach their bounds
+    optimiser, loss, penalty = Adam(rate, betas=(0.0, 0.9)), OBJECTIVES["wasserstein"].critic_loss, GradientPenalty()
+    moments = optimiser.initial(theta)
+    for step in range(1, steps + 1):
+        if clip:
+            WeightClipping(clip).after_step(theta, {}, net)
+        real, fake = points(seeds, step)
+        theta = theta.detach().requires_grad_()
+        value = loss(net(theta, real)[..., 0], net(theta, fake)[..., 0])
+        if not clip:
+            u = uniform(seeds, Stream.PENALTY, step, (64, 1), dtype=torch.float64)
+            value = value + penalty(lambda x, theta=theta: net.slope(theta, x), real, fake, u)
+        (slope,) = torch.autograd.grad(value.sum(), theta)
+        direction, moments = optimiser.direction(slope, moments, step)
+        theta = theta.detach() - optimiser.rate * direction
+    if clip:
+        WeightClipping(clip).after_step(theta, {}, net)
+    return net, theta
+
+
+def points(seeds, step):
+    """64 real points and 64 of a generator that stays as it is, per seed."""
+    real = DATASETS["swissroll"].sample(seeds, Stream.REAL, step, 64)
+    return real, normal(seeds, Stream.LATENT, step, (64, 2), dtype=torch.float64)
+
+
+def growth(width, seeds, steps, *, clip=None):
+    """log10 of the factor by which a layer multiplies the gradient on its way down, the mean over layers: (S,)."""
+    net, theta = critic(width, seeds, steps, clip=clip)
+    x, _ = points(seeds, 0)
+    norms = []
+    for layer in (1, LAYERS - 1):  # the gradient of the score in what enters this layer
+        start = net.matrices[layer][0]
+        with torch.no_grad():
+            below = Perceptron(net.widths[: layer + 1], net.activation)(theta[:, :start], x)
+        entering = ACTIVATIONS[net.activation].function(below).requires_grad_()
+        score = Perceptron(net.widths[layer:], net.activation)(theta[:, start:], entering)
+        norms.append(torch.autograd.grad(score.sum(), entering)[0].norm(dim=-1).mean(-1))
+    return (torch.log10(norms[0] / norms[1]) / (LAYERS - 2)).detach().numpy()
+
+
+@pytest.mark.claim("D17")
+def test_gradients_through_clipped_layers(claim):
+    """Clipped at too little, gradients decay layer by layer; at too much they explode; the penalty keeps them even."""
+    claim.source("W")
+    seeds = torch.arange(300, 304)
+    for width, clip, bound in CLIPPED:
+        found = growth(width, seeds, 20, clip=clip)
+        mean_at_most(claim, f"width {width}, clipped at {clip:g}: log10 of the factor of a layer", found, bound)
+    found = growth(64, seeds, 20, clip=0.1)
+    mean_at_most(claim, "width 64, clipped at 0.1: the same", found, 0.7)
+    mean_at_least(claim, "width 64, clipped at 0.1: from below", found, -0.1)
+    mean_at_least(claim, "width 256, clipped at 0.1: it explodes", growth(256, seeds, 20, clip=0.1), 0.6)
+    mean_at_most(claim, "width 64, penalised: distance from 0", abs(growth(64, seeds, 80)), 0.06)

@@ -1,6 +1,5 @@
 """Part D: what clipping and the gradient penalty do to deep critics; bounds as in `test_part_d_training`."""
 
-import numpy as np
 import pytest
 import torch
 

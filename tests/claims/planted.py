@@ -292,9 +292,7 @@ TRAINING = {
     "a pair that the lecture did not draw": Error(
         (robustness,), "PRINTED", lambda right: {**right, "both": (193, 110, 42, 5, 0)}, "D28"
     ),
-    "a bar that all pairs pass": Error(
-        (robustness,), "counts", lambda right: lambda a, b, bar: right(a, b, bar - 9), "D28"
-    ),
+    "a bar that all pass": Error((robustness,), "counts", lambda right: lambda a, b, bar: right(a, b, bar - 9), "D28"),
     "no information term": Error((Codes,), "generator_term", scaled(0.0), "D46"),
 }
 

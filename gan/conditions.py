@@ -6,7 +6,7 @@ networks of that space, and adds its own terms to the losses.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -52,15 +52,18 @@ class Joint(Law):
 
     a: Data
     b: Data
-    classes = 0
+    source: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", f"{self.a.source}; {self.b.source}")
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.a.dimension + self.b.dimension,)
 
     @property
-    def source(self) -> str:
-        return f"{self.a.source}; {self.b.source}"
+    def classes(self) -> int:
+        return 0
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64

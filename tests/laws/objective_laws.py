@@ -1,6 +1,7 @@
 """The laws of the objectives, each a number that is small (or of a sign) when the law holds."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +47,9 @@ def best_critic_by_atom(
     loss = lambda r, f: float(objective.critic_loss(torch.full_like(zero, r), torch.full_like(zero, f)))
     cost = lambda v, a, b: a * loss(v, 0.0) + b * loss(0.0, v) - (a + b) * loss(0.0, 0.0)
     options = {"xatol": 1e-11}
-    found = [minimize_scalar(cost, args=(a, b), bounds=reach, options=options) for a, b in zip(p, q, strict=True)]
+    found: list[Any] = [
+        minimize_scalar(cost, args=(a, b), bounds=reach, options=options) for a, b in zip(p, q, strict=True)
+    ]
     return sum(float(one.fun) for one in found) + loss(0.0, 0.0), np.array([one.x for one in found])
 
 

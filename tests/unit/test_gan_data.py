@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -322,13 +323,14 @@ def test_stacked_digits():
 
 def test_good_stacks_are_made_of_digits():
     """A classifier reads a digit in anything; good are points near real digits, by distances taken one by one."""
-    data = DATASETS["stacked-digits"]
+    data: Any = DATASETS["stacked-digits"]
     real = data.sample(ONE, Stream.FLOOR, 0, 400)[0]
     noise = torch.as_tensor(np.random.default_rng(0).uniform(-1, 1, (400, 192)))
     lost = torch.cat((real[:50, :128], noise[:50, 128:]), 1)  # one digit of three is noise
     assert len(data.assign(noise)[0].unique()) > 100
     assert not data.assign(torch.cat((noise, lost)))[1].any()
-    values, parts = load_digits().data / 8 - 1, split(1797)
+    digits: Any = load_digits()
+    values, parts = digits.data / 8 - 1, split(1797)
     held = values[np.concatenate([parts[Stream.REFERENCE], parts[Stream.FLOOR]])]
     nearest = lambda x: spatial.distance.cdist(x, values[parts[None]]).min(1)
     radius = np.quantile(nearest(held), 0.99)

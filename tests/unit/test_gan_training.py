@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -312,7 +313,7 @@ def test_configuration_round_trip():
 
 def test_overrides_reach_the_game():
     """lr, batch and penalty_weight replace the recipe's constants, and nothing else of it."""
-    game = Game(Config(recipe="wgan-gp", lr=0.5, batch=7, penalty_weight=3, seeds=(0, 1), dtype="float64"))
+    game: Any = Game(Config(recipe="wgan-gp", lr=0.5, batch=7, penalty_weight=3, seeds=(0, 1), dtype="float64"))
     assert [rate.tolist() for rate in game.rates] == [[[0.5], [0.5]]] * 2
     assert (game.batch, [p.weight.tolist() for p in game.penalties]) == (7, [[3.0, 3.0]])
     assert game.recipe == gan.RECIPES["wgan-gp"]
@@ -370,7 +371,8 @@ def test_slow_average_of_any_recipe():
         average = decay * average + (1 - decay) * state.generator.parameters
         torch.testing.assert_close(state.memory["average"], average)
     assert "average" not in Game(Config(recipe="r3gan", average=0.0, **SMALL)).start().memory
-    for options in ({"average": 1.0}, {"average": float("nan")}, {"anneal": 1}):
+    refused: list[dict[str, Any]] = [{"average": 1.0}, {"average": float("nan")}, {"anneal": 1}]
+    for options in refused:
         with pytest.raises(DataError, match=next(iter(options))):
             Config(**options)
 
@@ -378,7 +380,8 @@ def test_slow_average_of_any_recipe():
 def test_a_critic_that_sees_waves():
     """With frequencies a plain critic reads sines and cosines beside the points; configurations keep them."""
     config = Config(critic=Architecture((8,), frequencies=(1.0, 2.0)))
-    assert Game(config).critic.inner.widths == (2 * (1 + 2 * 2), 8, 1)
+    critic: Any = Game(config).critic
+    assert critic.inner.widths == (2 * (1 + 2 * 2), 8, 1)
     assert Config.from_dict(config.as_dict()) == config
 
 
@@ -416,7 +419,7 @@ def test_unrolling_looks_ahead_at_the_rate_of_its_step():
 
 def test_feature_matching_is_of_hidden_features():
     """The generator matches the means of the critic's last hidden layer, and of nothing beside it."""
-    game = Game(Config(recipe="feature-matching", dtype="float64", **SMALL))
+    game: Any = Game(Config(recipe="feature-matching", dtype="float64", **SMALL))
     state, batch = game.start(), game.measured(0, 16)
     fake = game.generator(state.generator.parameters, batch.latent)
     weights = state.critic.parameters[:, : -(TINY.hidden[-1] + 1)]  # without those of the score
@@ -457,7 +460,7 @@ def test_conditional_critic_rejects_mismatched_pairs():
 
 def test_translation_goes_there_and_back():
     """CycleGAN's generator swaps the domains, and its loss holds ten times the error of the round trip."""
-    game = Game(Config(recipe="cyclegan", data=("ring8", "grid25"), dtype="float64", **SMALL))
+    game: Any = Game(Config(recipe="cyclegan", data=("ring8", "grid25"), dtype="float64", **SMALL))
     state, batch = game.start(), game.measured(0, 32)
     to_a, to_b = game.generator.split(state.generator.parameters)
     a, b = batch.latent.split(2, dim=-1)

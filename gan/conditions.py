@@ -61,10 +61,6 @@ class Joint(Law):
     def shape(self) -> tuple[int, ...]:
         return (self.a.dimension + self.b.dimension,)
 
-    @property
-    def classes(self) -> int:
-        return 0
-
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
     ) -> tuple[Tensor, Tensor]:

@@ -36,7 +36,7 @@ def summary(run: "Run") -> str:
     heads = ["mean", "95 % interval"] if many else [str(replica) for replica in replicas]
     rows = [["", *heads, "perfect"]]
     for name in (name for name in last if name in MEASURES):
-        rows.append([name.replace("_", " "), *_cells(run.last(name), many), number(_mean(run.perfect[name]))])
+        rows.append([name.replace("_", " "), *_cells(run.last(name), many), number(run.attainable(name))])
     rows.append([f"critic: {RECIPES[run.config.recipe].measures}", *_cells(run.last("estimate"), many), ""])
     if any(last["diverged"]):
         steps = [str(step) if step else "" for step in last["diverged"]]
@@ -70,13 +70,8 @@ def _cells(values: np.ndarray, many: bool) -> list[str]:
     """A number for each replica, or their mean and its interval."""
     if not many:
         return [number(value) for value in values.tolist()]
-    from gan.bench.table import Statistic
+    from gan.statistic import Statistic
 
     found = Statistic.of(values)
     interval = "" if found.low is None else f"[{number(found.low)}, {number(found.high)}]"
     return [number(found.mean), interval]
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -15,6 +15,7 @@ from gan.measures import MEASURES, RADIUS, SHARE, ceiling
 from gan.random import Stream
 from gan.recipes import RECIPES
 from gan.runs import Run
+from gan.statistic import Statistic
 
 TRUE, BELIEVED, FLOOR = "#2f6db3", "#d9641e", "#8a929b"
 REAL, FAKE = "#c9cfd6", "#d9641e"
@@ -38,7 +39,7 @@ def distance_figure(run: Run) -> Figure:
     lower, upper = (_mean(run.column(name)) for name in ("w1_lower", "w1_upper"))
     width = float(np.nanmax(upper - lower, initial=0))
     left.fill_between(steps, lower, upper, color="black", linewidth=0.6, label=f"certified bracket, width {width:.0e}")
-    left.axhline(np.mean(_floats(run.perfect["w1"])), color=FLOOR, ls=":", label="floor: a perfect generator's W₁")
+    left.axhline(run.attainable("w1"), color=FLOOR, ls=":", label="floor: a perfect generator's W₁")
     band(right, steps, run.column("estimate"), BELIEVED, f"critic's estimate of {measures}")
     left.set_ylabel("W₁, in units of the data")
     if not together:
@@ -88,7 +89,7 @@ def curves_figure(run: Run, names: tuple[str, ...], target: Data) -> Figure:
     for axes, name in zip(panels, names, strict=False):
         band(axes, run.column("step"), run.column(name), TRUE if name in MEASURES else BELIEVED, name)
         if name in run.perfect:
-            axes.axhline(np.mean(_floats(run.perfect[name])), color=FLOOR, ls=":", label="a perfect generator")
+            axes.axhline(run.attainable(name), color=FLOOR, ls=":", label="a perfect generator")
         if name == "modes":
             axes.set_ylim(0, 1.05 * getattr(target, "mode_count", 1))
         axes.set_title(name.replace("_", " "), fontsize=9)
@@ -128,7 +129,7 @@ def section(run: Run) -> Section:
 def report(run: Run, name: str) -> Report:
     """The report of one run."""
     shown = next(name for name in run.perfect if name in MEASURES)
-    got, perfect = (number(float(_mean(np.array([row], float))[0]), 3) for row in (run.last(shown), run.perfect[shown]))
+    got, perfect = number(Statistic.of(run.last(shown)).mean, 3), number(run.attainable(shown), 3)
     lost = sum(step > 0 for step in run.records[-1]["diverged"])
     lead = (
         f"After {run.records[-1]['step']} steps {shown.replace('_', ' ')} is {got} on average, where a perfect "
@@ -166,7 +167,7 @@ def _numbers(run: Run) -> tuple[list[str], list[list[float | int | str]]]:
     for name in names:
         values = run.last(name)
         values = [*values[:SHOWN].tolist(), *([float(_mean(values[None])[0])] if len(values) > SHOWN else [])]
-        perfect = number(float(np.mean(_floats(run.perfect[name])))) if name in run.perfect else ""
+        perfect = number(run.attainable(name)) if name in run.perfect else ""
         title = f"critic: {RECIPES[run.config.recipe].measures}" if name == "estimate" else name.replace("_", " ")
         rows.append([title, *values, perfect])
     replicas = [str(replica) for replica in run.config.replicas]
@@ -207,7 +208,3 @@ def _mean(values: np.ndarray) -> np.ndarray:
     """The mean over replicas that have a number; NaN where none has."""
     counted = np.maximum((~np.isnan(values)).sum(1), 1)
     return np.where(np.isnan(values).all(1), np.nan, np.nansum(values, axis=1) / counted)
-
-
-def _floats(values: list[float | None]) -> list[float]:
-    return [value for value in values if value is not None] or [np.nan]

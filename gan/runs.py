@@ -15,6 +15,7 @@ types that the configuration implies.
 
 import io
 import json
+import math
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ from gan.measures import SAMPLES, Reference
 from gan.records import Record
 from gan.snapshot import Snapshot
 from gan.state import State
+from gan.statistic import Statistic
 from gan.train import train
 
 VERSION = 2
@@ -66,6 +68,11 @@ class Run:
     def column(self, name: str) -> np.ndarray:
         """One quantity over training, (snapshots,) or (snapshots, S); NaN for None."""
         return np.array([record[name] for record in self.records], dtype=float)
+
+    def attainable(self, name: str) -> float:
+        """What a perfect generator would get, on average over replicas; NaN where it cannot be measured."""
+        mean = Statistic.of(np.array(self.perfect[name], float)).mean
+        return math.nan if mean is None else mean
 
     def last(self, name: str) -> np.ndarray:
         """One quantity at the last snapshot, (S,)."""

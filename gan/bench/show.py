@@ -12,7 +12,8 @@ from rich.text import Text
 from divergences.wording import number, plain
 from gan.bench.protocol import Protocol
 from gan.bench.protocols import MODULES, protocol
-from gan.bench.table import Result, Row, Statistic, names_of
+from gan.bench.table import Result, Row, names_of
+from gan.statistic import Statistic
 
 NAMED = 12  # unfinished cells that are named
 WIDE = 200  # characters, where no terminal says how many there are

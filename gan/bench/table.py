@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from divergences.errors import DataError
 from divergences.saving import write_atomically
@@ -20,33 +19,7 @@ from gan.bench.protocol import Cell, Column, Protocol
 from gan.game import Game
 from gan.measures import MEASURES
 from gan.runs import Run
-
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A mean over `count` seeds with Student's interval; None where there are too few."""
-
-    mean: float | None
-    low: float | None = None
-    high: float | None = None
-    count: int = 0
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> "Statistic":
-        """The statistic of the values that are numbers.
-
-        >>> Statistic.of(np.array([1.0, 2.0, 3.0, np.nan]))
-        Statistic(mean=2.0, low=-0.4841, high=4.4841, count=3)
-        """
-        known = np.asarray(values, dtype=float)
-        known = known[np.isfinite(known)]
-        if len(known) < 2:
-            return cls(float(known[0]) if len(known) else None, count=len(known))
-        mean = float(known.mean())
-        half = float(student.ppf((1 + LEVEL) / 2, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
-        return cls(mean, mean - half, mean + half, len(known))
+from gan.statistic import LEVEL, Statistic
 
 
 @dataclass(frozen=True)

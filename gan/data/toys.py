@@ -34,11 +34,6 @@ class SwissRoll(Law):
         """The plane."""
         return (2,)
 
-    @property
-    def classes(self) -> int:
-        """No labels."""
-        return 0
-
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
     ) -> tuple[Tensor, Tensor]:
@@ -99,11 +94,6 @@ class Lines(Law):
     def shape(self) -> tuple[int, ...]:
         """The plane."""
         return (2,)
-
-    @property
-    def classes(self) -> int:
-        """No labels."""
-        return 0
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from divergences._checks import count
 from divergences.errors import DataError
-from gan.networks.chain import Chain, Matrices, Parameterless, gaussian, he
+from gan.networks.chain import Matrices, Parameterless, Wrapped, gaussian, he
 from gan.random import Stream, normal
 
 EPSILON = 1e-5  # added to variances, as in Ioffe & Szegedy (2015) and torch
@@ -84,38 +84,18 @@ class ReferenceNorm(BatchNorm):
 
 
 @dataclass(frozen=True)
-class VirtualBatchNorm:
+class VirtualBatchNorm(Wrapped):
     """A chain whose normalisations (`ReferenceNorm`) look at a fixed reference batch. Salimans et al. (2016), 3.5.
 
     The reference is `reference` standard normal points, drawn once for all seeds and all steps: for a generator they
     are latent codes. A point's output depends on that point alone.
     """
 
-    inner: Chain
     inputs: int
     reference: int = 64
 
     def __post_init__(self) -> None:
         count(self.reference, "reference")
-
-    @property
-    def size(self) -> int:
-        """That of the chain."""
-        return self.inner.size
-
-    @property
-    def matrices(self) -> Matrices:
-        """Those of the chain."""
-        return self.inner.matrices
-
-    @property
-    def couples(self) -> bool:
-        """Whether anything else in the chain couples the points of a batch."""
-        return self.inner.couples
-
-    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """Those of the chain: (S,) -> (S, size)."""
-        return self.inner.initial(seeds, stream, dtype=dtype)
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, inputs) -> (S, batch, outputs)."""

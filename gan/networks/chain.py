@@ -64,6 +64,32 @@ def shifted(networks: tuple[Network, ...]) -> Matrices:
 
 
 @dataclass(frozen=True)
+class Wrapped:
+    """A network with the parameters of the one inside; subclasses say how it is called."""
+
+    inner: Network
+
+    @property
+    def size(self) -> int:
+        """That of the network inside."""
+        return self.inner.size
+
+    @property
+    def matrices(self) -> Matrices:
+        """Those of the network inside."""
+        return self.inner.matrices
+
+    @property
+    def couples(self) -> bool:
+        """Whether the network inside couples the points of a batch."""
+        return self.inner.couples
+
+    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
+        """Those of the network inside: (S,) -> (S, size)."""
+        return self.inner.initial(seeds, stream, dtype=dtype)
+
+
+@dataclass(frozen=True)
 class Chain:
     """One network after the other.
 

@@ -12,9 +12,8 @@ from torch.nn.functional import one_hot
 
 from divergences._checks import count, positive
 from divergences.errors import DataError
-from gan.networks.chain import Matrices
+from gan.networks.chain import Matrices, Wrapped
 from gan.networks.perceptron import Perceptron
-from gan.networks.wrappers import Wrapped
 from gan.random import Stream, normal
 
 

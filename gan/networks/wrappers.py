@@ -7,34 +7,8 @@ from torch import Tensor
 
 from divergences._checks import count
 from divergences.errors import DataError
-from gan.networks.chain import Matrices, Network, joined, shifted
+from gan.networks.chain import Matrices, Network, Wrapped, joined, shifted
 from gan.random import Stream
-
-
-@dataclass(frozen=True)
-class Wrapped:
-    """A network with the parameters of the one inside; subclasses say how it is called."""
-
-    inner: Network
-
-    @property
-    def size(self) -> int:
-        """That of the network inside."""
-        return self.inner.size
-
-    @property
-    def matrices(self) -> Matrices:
-        """Those of the network inside."""
-        return self.inner.matrices
-
-    @property
-    def couples(self) -> bool:
-        """Whether the network inside couples the points of a batch."""
-        return self.inner.couples
-
-    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """Those of the network inside: (S,) -> (S, size)."""
-        return self.inner.initial(seeds, stream, dtype=dtype)
 
 
 @dataclass(frozen=True)

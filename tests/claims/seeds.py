@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.bench.table import Statistic
+from gan.statistic import Statistic
 from tests.claims.record import Claim
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from divergences._checks import choice
 from divergences.errors import ConvergenceError
-from gan.bench.table import Statistic
 from gan.config import Config
 from gan.networks import Architecture
 from gan.random import check_seeds
 from gan.snapshot import Snapshot
+from gan.statistic import Statistic
 from gan.train import train
 
 PLAIN = "nonsaturating"

@@ -15,13 +15,14 @@ from pathlib import Path
 from divergences.errors import DataError, FileFormatError
 from divergences.files._arrow import from_arrow, read_parquet
 from divergences.files._numpy import MAX_RATIO, read_npy, read_npz
-from divergences.files._table import Table, from_matrix, show
+from divergences.files._table import Column, Table, from_matrix, show
 from divergences.files._text import read_text
 
 __all__ = [
     "MAX_BYTES",
     "MAX_RATIO",
     "SUFFIXES",
+    "Column",
     "Table",
     "from_arrow",
     "from_matrix",

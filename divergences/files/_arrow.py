@@ -62,7 +62,7 @@ def from_arrow(frame: Any, source: str, columns: Sequence[str] | None = None) ->
             column = pc.cast(column, pa.uint8())
         # A null becomes NaN below; whole numbers beyond 2**53 round, as everywhere in float64.
         values[:, k] = pc.cast(column, pa.float64(), safe=False).to_numpy()
-    return Table(tuple(names[i] for i in picked), values, source)
+    return Table.numbers(tuple(names[i] for i in picked), values, source)
 
 
 def _check_type(field: Any, source: str) -> None:

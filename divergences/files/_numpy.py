@@ -95,7 +95,7 @@ def read_npz(data: bytes, source: str, columns: Sequence[str] | None, max_bytes:
             f"got {', '.join(f'{show(k)} {v}' for k, v in list(shapes.items())[:5])}."
         )
     values = np.column_stack([np.asarray(a, dtype=np.float64) for a in arrays.values()])
-    return Table(check_names(list(arrays), source), values, source).select(columns)
+    return Table.numbers(check_names(list(arrays), source), values, source).select(columns)
 
 
 def _members(data: bytes, source: str, max_bytes: int) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,28 +12,109 @@ from divergences.errors import DataError
 MAX_COLUMNS = 10_000
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """Named columns of numbers: `values` has shape (n, len(names)), float64, NaN where a cell is missing.
+NUMBER, DATE, BOOLEAN, CATEGORY = "number", "date", "boolean", "category"
 
-    >>> Table(("age",), np.array([[31.0], [27.0]]), "example").values.shape
-    (2, 1)
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: of the column.
+        values: (n,). Of a number or a date float64, NaN where a cell is missing, dates as seconds since 1970 (UTC); of
+            a boolean or a category the codes, int32, of `categories`, -1 where a cell is missing.
+        kind: "number", "date", "boolean" or "category".
+        categories: what the codes stand for.
+
+    >>> Column("colour", np.array([1, -1, 0], np.int32), CATEGORY, ("blue", "red")).missing
+    array([False,  True, False])
+
     """
 
-    names: tuple[str, ...]
+    name: str
     values: np.ndarray
+    kind: str = NUMBER
+    categories: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether differences between values mean something: numbers and dates."""
+        return self.kind in (NUMBER, DATE)
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which cells are missing, (n,)."""
+        return np.isnan(self.values) if self.measured else self.values < 0
+
+    @property
+    def present(self) -> np.ndarray:
+        """The values that are not missing."""
+        return self.values[~self.missing]
+
+    def take(self, rows: np.ndarray) -> "Column":
+        """The column at the rows with these indices."""
+        return replace(self, values=self.values[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of equal length, and where they come from.
+
+    >>> table = Table.numbers(("age",), np.array([[31.0], [27.0]]), "example")
+    >>> len(table), table.column("age").values
+    (2, array([31., 27.]))
+    """
+
+    columns: tuple[Column, ...]
     source: str
+
+    @classmethod
+    def numbers(cls, names: Sequence[str], values: np.ndarray, source: str) -> "Table":
+        """The table of a matrix (n, d) of numbers, NaN where a cell is missing."""
+        columns = zip(names, np.asfortranarray(values, dtype=np.float64).T, strict=True)
+        return cls(tuple(Column(name, column) for name, column in columns), source)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.columns[0].values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns, in their order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The cells of a table of numbers, (n, d). Raises `DataError` for a column of another kind, and names it."""
+        for column in self.columns:
+            if column.kind != NUMBER:
+                raise DataError(
+                    f"{show(self.source)}: column {show(column.name)} must hold numbers; it is a {column.kind}"
+                    f"{_example(column)}. Choose the numeric columns with --columns a,b (columns= in Python)."
+                )
+        return np.column_stack([column.values for column in self.columns])
+
+    def column(self, name: str) -> Column:
+        """One column. Raises `DataError` for an unknown name."""
+        return self.columns[indices_of(self.names, [name], self.source)[0]]
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """The rows with these indices."""
+        return Table(tuple(column.take(rows) for column in self.columns), self.source)
 
     def select(self, columns: Sequence[str] | None) -> "Table":
         """The table with only `columns`, in their order; None keeps all. Unknown names raise `DataError`.
 
-        >>> Table(("a", "b"), np.ones((2, 2)), "example").select(["b"]).names
+        >>> Table.numbers(("a", "b"), np.ones((2, 2)), "example").select(["b"]).names
         ('b',)
         """
         if columns is None:
             return self
-        indices = indices_of(self.names, columns, self.source)
-        return Table(tuple(columns), self.values[:, indices], self.source)
+        return Table(tuple(self.columns[i] for i in indices_of(self.names, columns, self.source)), self.source)
+
+
+def _example(column: Column) -> str:
+    return f", with values such as {show(column.categories[0])}" if column.categories else ""
 
 
 def show(value: Any, limit: int = 80) -> str:
@@ -75,6 +156,6 @@ def from_matrix(values: np.ndarray, source: str, columns: Sequence[str] | None =
     """A table of a nameless array: its columns are column_1, column_2, ..."""
     if values.ndim not in (1, 2) or 0 in values.shape:
         raise DataError(f"{show(source)} must hold an array of shape (n,) or (n, d), n, d >= 1; got {values.shape}.")
-    values = np.array(values[:, None] if values.ndim == 1 else values, dtype=np.float64)
+    values = np.array(values[:, None] if values.ndim == 1 else values, dtype=np.float64, order="F")
     names = check_names([f"column_{k + 1}" for k in range(values.shape[1])], source)
-    return Table(names, values, source).select(columns)
+    return Table.numbers(names, values, source).select(columns)

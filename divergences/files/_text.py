@@ -42,7 +42,7 @@ def read_text(data: bytes, source: str, columns: Sequence[str] | None, delimiter
     lines = Lines(text, delimiter, has_header)
     for k, index in enumerate(indices):
         values[:, k] = _numbers(rows.column(index), names[index], source, lines)
-    return Table(tuple(names[i] for i in indices), values, source)
+    return Table.numbers(tuple(names[i] for i in indices), values, source)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Every distance between two tables at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
@@ -100,9 +101,9 @@ def as_table(value: Any, name: str) -> Table:
 def matched(x: Table, y: Table, columns: Sequence[str] | None) -> tuple[Table, Table]:
     """Two tables with the same columns in the order of x; what has no partner is an error that names it."""
     if x.names != y.names and _nameless(y) and len(x.names) == len(y.names):
-        y = Table(x.names, y.values, y.source)
+        y = renamed(y, x.names)
     elif x.names != y.names and _nameless(x) and len(x.names) == len(y.names):
-        x = Table(y.names, x.values, x.source)
+        x = renamed(x, y.names)
     if columns is not None:
         return x.select(columns), y.select(columns)
     alone = [[n for n in a.names if n not in set(b.names)] for a, b in ((x, y), (y, x))]
@@ -113,6 +114,12 @@ def matched(x: Table, y: Table, columns: Sequence[str] | None) -> tuple[Table, T
         remedy = choose if shared else "Give them the same names."
         raise DataError(f"Both tables must have the same columns; {'; '.join(told)}. {remedy}")
     return x, y.select(x.names)
+
+
+def renamed(table: Table, names: Sequence[str]) -> Table:
+    """The table with other names for its columns."""
+    columns = (replace(column, name=name) for column, name in zip(table.columns, names, strict=True))
+    return Table(tuple(columns), table.source)
 
 
 def _nameless(table: Table) -> bool:

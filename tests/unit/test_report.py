@@ -65,7 +65,7 @@ def hostile() -> Comparison:
     """A comparison whose columns and files have hostile names."""
     rng = np.random.default_rng(0)
     names = tuple(HOSTILE)
-    x, y = (Table(names, rng.normal(k, 1, (12, len(names))), f"<b>{k}\x1b.csv") for k in (0, 1))
+    x, y = (Table.numbers(names, rng.normal(k, 1, (12, len(names))), f"<b>{k}\x1b.csv") for k in (0, 1))
     return compare(x, y, rng=0, permutations=1)
 
 
@@ -119,21 +119,21 @@ def test_the_verdict_says_whether_where_and_by_how_much(hostile):
     rng = np.random.default_rng(1)
     names = ("steady", "moved")
     x, y = rng.normal(0, 1, (60, 2)), rng.normal([0, 2], 1, (60, 2))
-    told = verdict(compare(Table(names, x, "x"), Table(names, y, "y"), rng=0, permutations=19))
+    told = verdict(compare(Table.numbers(names, x, "x"), Table.numbers(names, y, "y"), rng=0, permutations=19))
     assert told.startswith("Reference and current differ: 1 of 2 columns")
     assert "largest difference is in moved" in told
-    same = compare(Table(names, x[:30], "x"), Table(names, x[30:], "y"), rng=0, permutations=19)
+    same = compare(Table.numbers(names, x[:30], "x"), Table.numbers(names, x[30:], "y"), rng=0, permutations=19)
     assert verdict(same).startswith("No difference was found")
 
 
 def test_a_constant_column_and_one_row_can_be_drawn():
     """The pictures of degenerate data are dull, not errors."""
-    x = Table(("constant", "b"), np.array([[1.0, 2.0], [1.0, 3.0]]), "x")
-    y = Table(("constant", "b"), np.array([[1.0, 5.0], [1.0, 3.0]]), "y")
+    x = Table.numbers(("constant", "b"), np.array([[1.0, 2.0], [1.0, 3.0]]), "x")
+    y = Table.numbers(("constant", "b"), np.array([[1.0, 5.0], [1.0, 3.0]]), "y")
     assert len(comparison_report(compare(x, y, rng=0, permutations=1))) == 5
-    same = Table(("b",), np.array([[1.0], [1.0]]), "x")
+    same = Table.numbers(("b",), np.array([[1.0], [1.0]]), "x")
     assert len(comparison_report(compare(same, same, rng=0, permutations=1))) == 5
-    single = Table(("b",), np.array([[1.0]]), "x")
+    single = Table.numbers(("b",), np.array([[1.0]]), "x")
     assert len(comparison_report(compare(single, same, rng=0, permutations=1))) == 5
 
 

@@ -91,7 +91,7 @@ def cancer():
     """Benign and malignant rows of the breast cancer table, four columns."""
     data: Any = load_breast_cancer()
     names = tuple(str(name) for name in data.feature_names[:4])
-    return tuple(Table(names, data.data[data.target == k][:, :4], f"{k}.csv") for k in (1, 0))
+    return tuple(Table.numbers(names, data.data[data.target == k][:, :4], f"{k}.csv") for k in (1, 0))
 
 
 @pytest.fixture(scope="module")
@@ -251,12 +251,12 @@ def test_gaps_are_refused_or_left_out():
 def test_columns_are_matched_by_name():
     """Order does not matter; a column without a partner is named; an array follows the names of a table."""
     x, y = normals(20, 20, 0.5, 6, d=2)
-    a, b = Table(("u", "v"), x, "a.csv"), Table(("v", "u"), y[:, ::-1], "b.csv")
-    same = compare(a, Table(("u", "v"), y, "b.csv"), rng=0, permutations=2)
+    a, b = Table.numbers(("u", "v"), x, "a.csv"), Table.numbers(("v", "u"), y[:, ::-1], "b.csv")
+    same = compare(a, Table.numbers(("u", "v"), y, "b.csv"), rng=0, permutations=2)
     assert compare(a, b, rng=0, permutations=2).to_dict()["columns"] == same.to_dict()["columns"]
     assert list(compare(a, y, rng=0, permutations=2).columns) == ["u", "v"]
     with pytest.raises(DataError, match=r"only 'a\.csv' has 'u'; only 'b\.csv' has 'w'.*1 they share"):
-        compare(a, Table(("v", "w"), y, "b.csv"))
+        compare(a, Table.numbers(("v", "w"), y, "b.csv"))
     with pytest.raises(DataError, match="same columns"):
         compare(x, y[:, :1])
 

@@ -25,7 +25,7 @@ from divergences.catalogue import (
 from divergences.densities.mixture import Mixture
 from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
 from divergences.f_divergence import FDivergence
-from divergences.files import Table, read_table
+from divergences.files import Column, Table, read_table
 from divergences.optimal_transport import (
     Exact,
     LinearProgram,
@@ -53,6 +53,7 @@ from divergences.samples import (
 
 __all__ = [
     "CATALOGUE",
+    "Column",
     "Comparison",
     "ConvergenceError",
     "DataError",

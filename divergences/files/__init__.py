@@ -9,13 +9,15 @@ that names the file, the line, the column and the value.
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from divergences.errors import DataError, FileFormatError
+from divergences.files._aligned import aligned, aligned_columns
 from divergences.files._arrow import from_arrow, read_parquet
+from divergences.files._columns import from_matrix
 from divergences.files._numpy import MAX_RATIO, read_npy, read_npz
-from divergences.files._table import Column, Table, from_matrix, show
+from divergences.files._table import Column, Table, show
 from divergences.files._text import read_text
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "SUFFIXES",
     "Column",
     "Table",
+    "aligned",
+    "aligned_columns",
     "from_arrow",
     "from_matrix",
     "read_bytes",
@@ -40,20 +44,22 @@ def read_table(
     *,
     columns: Sequence[str] | None = None,
     delimiter: str | None = None,
+    categories: Collection[str] = (),
     max_bytes: int = MAX_BYTES,
 ) -> Table:
-    r"""Read the numeric columns of a .csv, .tsv, .txt, .npy, .npz or .parquet file.
+    r"""Read the columns of a .csv, .tsv, .txt, .npy, .npz or .parquet file.
 
     Args:
         path: a regular file; its suffix decides the format.
         columns: the columns to read, by name; the others are not judged. None reads all.
         delimiter: of a text file; by default a comma, or a tab in .tsv.
+        categories: columns to read as text, whatever their cells look like: codes, identifiers.
         max_bytes: refuse files (and unpacked archives) beyond this.
 
     Raises:
         OSError: the file is missing, a folder, a pipe, a device, or may not be read.
         FileFormatError: the content is not what the suffix says.
-        DataError: a column is missing, repeated or not numeric.
+        DataError: a column is missing or repeated, or a cell is not what the others of its column are.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -75,12 +81,12 @@ def read_table(
     data = _read_bytes(source, max_bytes)
     try:
         if suffix == ".npy":
-            return read_npy(data, source, columns)
+            return read_npy(data, source, columns, categories)
         if suffix == ".npz":
-            return read_npz(data, source, columns, max_bytes)
+            return read_npz(data, source, columns, max_bytes, categories)
         if suffix in (".parquet", ".pq"):
-            return read_parquet(data, source, columns, max_bytes)
-        return read_text(data, source, columns, separator)
+            return read_parquet(data, source, columns, max_bytes, categories)
+        return read_text(data, source, columns, separator, categories)
     except MemoryError:
         raise DataError(f"{show(source)} does not fit into memory.") from None
 

@@ -6,49 +6,78 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from divergences.errors import DataError, FileFormatError
-from divergences.files._table import Table, check_names, from_matrix, show
+from divergences.files._columns import from_arrays, from_matrix
+from divergences.files._table import Table, check_names, show
 
 MAX_HEADER = 10_000  # bytes
 MAX_MEMBERS = 10_000
 MAX_RATIO = 1000  # a member's size to its compressed size
 # The header as `numpy.save` writes it. Matching text, where NumPy evaluates a literal, leaves nothing to exploit.
+PLAIN = r"[<>|=]?(?:[fiu][1248]|b1|U[1-9][0-9]{0,6}|M8\[(?:W|D|h|m|s|ms|us|ns)\])"
+FIELD = rf"\('([^'\\]*)', '({PLAIN})'\)"
 HEADER = re.compile(
-    r"\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(((?:[0-9]{1,19}(?:, ?|(?=\))))*)\),? ?\}\s*"
+    rf"\{{'descr': ('[^']*'|\[{FIELD}(?:, {FIELD})*,?\]), 'fortran_order': (?P<fortran>True|False), "
+    r"'shape': \((?P<shape>(?:[0-9]{1,19}(?:, ?|(?=\))))*)\),? ?\}\s*"
 )
 
 
-def read_npy(data: bytes, source: str, columns: Sequence[str] | None) -> Table:
-    """The array in `data` as columns named column_1, column_2, ..."""
-    return from_matrix(_array(data, show(source)), source, columns)
+@dataclass(frozen=True)
+class Layout:
+    """Where the numbers of a .npy file lie: from `offset` on, in rows unless `fortran`."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    fortran: bool
+    offset: int
+
+
+def read_npy(data: bytes, source: str, columns: Sequence[str] | None, categories: Collection[str] = ()) -> Table:
+    """The array in `data` as columns named column_1, column_2, ..., or those of its records."""
+    return from_matrix(_array(data, show(source)), source, columns, categories)
 
 
 def _array(data: bytes, where: str) -> np.ndarray:
     """The array of a .npy file, a view of `data`; `where` names it in errors."""
-    offset, header = _header(data, where)
+    found = layout(data, len(data), where)
+    flat = np.frombuffer(data, dtype=found.dtype, offset=found.offset)
+    return flat.reshape(found.shape, order="F" if found.fortran else "C")
+
+
+def layout(head: bytes, size: int, where: str) -> Layout:
+    """The layout of a .npy file of `size` bytes that begins with `head`, compared with that size."""
+    offset, header = _header(head, where)
     match = HEADER.fullmatch(header)
     if match is None:
         kind = " (records or a foreign layout)" if "'descr'" in header else ""
         raise FileFormatError(f"{where} must have the header of a plain .npy array; got another one{kind}.")
-    descr, fortran, dimensions = match.groups()
-    if not re.fullmatch(r"[<>|=]?([fiu][1248]|b1)", descr):
-        raise FileFormatError(
-            f"{where} must hold real numbers of at most 8 bytes; got dtype {descr!r}. Save it as float64."
-        )
-    dtype = np.dtype(descr)
+    descr, fortran, dimensions = match[1], match["fortran"], match["shape"]
+    dtype = _dtype(descr, where)
     shape = tuple(int(n) for n in dimensions.replace(" ", "").split(",") if n)
     promised = math.prod(shape) * dtype.itemsize
-    if promised != len(data) - offset:
+    if promised != size - offset:
         raise FileFormatError(
-            f"{where} promises {promised:,} bytes of data for shape {shape} and has {len(data) - offset:,}: "
+            f"{where} promises {promised:,} bytes of data for shape {shape} and has {size - offset:,}: "
             "it is truncated or forged."
         )
-    flat = np.frombuffer(data, dtype=dtype, offset=offset)
-    return flat.reshape(shape, order="F" if fortran == "True" else "C")
+    return Layout(dtype, shape, fortran == "True", offset)
+
+
+def _dtype(descr: str, where: str) -> np.dtype:
+    fields = re.findall(FIELD, descr)
+    if fields:
+        names = check_names([name for name, _ in fields], where)
+        return np.dtype(list(zip(names, (kind for _, kind in fields), strict=True)))
+    if not re.fullmatch(f"'{PLAIN}'", descr):
+        raise FileFormatError(
+            f"{where} must hold real numbers of at most 8 bytes, text or dates; got dtype {descr}. Save it as float64."
+        )
+    return np.dtype(descr.strip("'"))
 
 
 def _header(data: bytes, where: str) -> tuple[int, str]:
@@ -64,7 +93,9 @@ def _header(data: bytes, where: str) -> tuple[int, str]:
     return 8 + size + length, data[8 + size : 8 + size + length].decode("latin-1")
 
 
-def read_npz(data: bytes, source: str, columns: Sequence[str] | None, max_bytes: int) -> Table:
+def read_npz(
+    data: bytes, source: str, columns: Sequence[str] | None, max_bytes: int, categories: Collection[str] = ()
+) -> Table:
     """One 2-D array as columns named column_1, ...; or 1-D arrays of equal length as columns under their names."""
     try:
         arrays = _members(data, source, max_bytes)
@@ -87,15 +118,14 @@ def read_npz(data: bytes, source: str, columns: Sequence[str] | None, max_bytes:
     if not arrays:
         raise FileFormatError(f"{show(source)} has no arrays in it.")
     if len(arrays) == 1:
-        return from_matrix(next(iter(arrays.values())), source, columns)
+        return from_matrix(next(iter(arrays.values())), source, columns, categories)
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) != 1 or any(len(shape) != 1 or shape[0] == 0 for shape in shapes.values()):
         raise FileFormatError(
             f"{show(source)} must hold one array, or 1-D arrays of one length as columns; "
             f"got {', '.join(f'{show(k)} {v}' for k, v in list(shapes.items())[:5])}."
         )
-    values = np.column_stack([np.asarray(a, dtype=np.float64) for a in arrays.values()])
-    return Table.numbers(check_names(list(arrays), source), values, source).select(columns)
+    return from_arrays(arrays, source, columns, categories)
 
 
 def _members(data: bytes, source: str, max_bytes: int) -> dict[str, np.ndarray]:

@@ -113,6 +113,20 @@ class Table:
         return Table(tuple(self.columns[i] for i in indices_of(self.names, columns, self.source)), self.source)
 
 
+def category(name: str, codes: np.ndarray, words: Sequence[str]) -> Column:
+    """The column of cells `words[codes]`, -1 where one is missing; its categories are the words in use, sorted.
+
+    >>> category("colour", np.array([2, -1, 0]), ["red", "green", "blue"])
+    Column(name='colour', values=array([ 0, -1,  1], dtype=int32), kind='category', categories=('blue', 'red'))
+    """
+    used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(words))).tolist()
+    kept = sorted({words[k] for k in used})
+    position = {word: k for k, word in enumerate(kept)}
+    places = np.full(len(words) + 1, -1, np.int32)  # the last one is where -1 looks
+    places[used] = [position[words[k]] for k in used]
+    return Column(name, places[codes], CATEGORY, tuple(kept))
+
+
 def _example(column: Column) -> str:
     return f", with values such as {show(column.categories[0])}" if column.categories else ""
 
@@ -150,12 +164,3 @@ def check_names(names: Sequence[str], source: str) -> tuple[str, ...]:
             raise DataError(f"{show(source)} has two columns named {show(name)}; rename one.")
         seen.add(name)
     return tuple(names)
-
-
-def from_matrix(values: np.ndarray, source: str, columns: Sequence[str] | None = None) -> Table:
-    """A table of a nameless array: its columns are column_1, column_2, ..."""
-    if values.ndim not in (1, 2) or 0 in values.shape:
-        raise DataError(f"{show(source)} must hold an array of shape (n,) or (n, d), n, d >= 1; got {values.shape}.")
-    values = np.array(values[:, None] if values.ndim == 1 else values, dtype=np.float64, order="F")
-    names = check_names([f"column_{k + 1}" for k in range(values.shape[1])], source)
-    return Table.numbers(names, values, source).select(columns)

@@ -1,23 +1,25 @@
-"""CSV and TSV: every column is read as text, then every cell is judged."""
+"""CSV and TSV: every column is read as text, then its cells say what it is."""
 
 import csv
 import io
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-import numpy as np
+from divergences.errors import FileFormatError
+from divergences.files._arrow import require_columns
+from divergences.files._cells import MISSING, NUMERAL, judged
+from divergences.files._table import CATEGORY, Table, check_names, indices_of, show
 
-from divergences.errors import DataError, FileFormatError
-from divergences.files._table import Table, check_names, indices_of, show
-
-MISSING = {"", "na", "n/a", "nan", "null"}
-NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+# Every spelling of what is missing: the parser marks these, and only padded ones are left to find.
+GAPS = sorted({"".join(letters) for word in MISSING for letters in itertools.product(*((c, c.upper()) for c in word))})
 
 
-def read_text(data: bytes, source: str, columns: Sequence[str] | None, delimiter: str) -> Table:
+def read_text(
+    data: bytes, source: str, columns: Sequence[str] | None, delimiter: str, categories: Collection[str] = ()
+) -> Table:
     """The table in `data`, UTF-8 text in rows of equal width."""
     import pyarrow as pa
 
@@ -25,6 +27,7 @@ def read_text(data: bytes, source: str, columns: Sequence[str] | None, delimiter
     first = _first_row(text, delimiter, source)
     has_header, names = _header(first, source)
     indices = list(range(len(names))) if columns is None else indices_of(names, columns, source)
+    require_columns(names, categories, source)
     ragged: list[Any] = []
     try:
         rows = _parse_csv(data, len(first), delimiter, ragged)
@@ -38,11 +41,10 @@ def read_text(data: bytes, source: str, columns: Sequence[str] | None, delimiter
     rows = rows.slice(1 if has_header else 0)
     if rows.num_rows == 0:
         raise FileFormatError(f"{show(source)} has a header and no rows.")
-    values = np.empty((rows.num_rows, len(indices)))
-    lines = Lines(text, delimiter, has_header)
-    for k, index in enumerate(indices):
-        values[:, k] = _numbers(rows.column(index), names[index], source, lines)
-    return Table.numbers(tuple(names[i] for i in indices), values, source)
+    line = Lines(text, delimiter, has_header)
+    kinds = [CATEGORY if names[i] in categories else None for i in indices]
+    made = (judged(rows.column(i), names[i], source, line, k) for i, k in zip(indices, kinds, strict=True))
+    return Table(tuple(made), source)
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ def _first_row(text: str, delimiter: str, source: str) -> list[str]:
 def _header(first: list[str], source: str) -> tuple[bool, tuple[str, ...]]:
     """Is the first row a header? It is when it has text and no numbers; names and numbers together are refused."""
     cells = [cell.strip() for cell in first]
-    numeric = [cell for cell in cells if re.match(NUMBER, cell)]
-    words = [cell for cell in cells if cell.lower() not in MISSING and not re.match(NUMBER, cell)]
+    numeric = [cell for cell in cells if re.match(NUMERAL, cell)]
+    words = [cell for cell in cells if cell.lower() not in MISSING and not re.match(NUMERAL, cell)]
     if not words:
         return False, check_names([f"column_{k + 1}" for k in range(len(cells))], source)
     if numeric:
@@ -131,42 +133,6 @@ def _parse_csv(data: bytes, width: int, delimiter: str, ragged: list[Any]) -> An
         ),
         parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse),
         convert_options=arrow_csv.ConvertOptions(
-            column_types={str(k): pa.string() for k in range(width)}, strings_can_be_null=False
+            column_types={str(k): pa.string() for k in range(width)}, strings_can_be_null=True, null_values=GAPS
         ),
     )
-
-
-def _numbers(cells: Any, name: str, source: str, line: Lines) -> np.ndarray:
-    """One column of text as numbers, every cell judged."""
-    import pyarrow as pa
-    import pyarrow.compute
-
-    pc: Any = pyarrow.compute  # its functions are made at import, unseen by type checkers
-    cells = pc.utf8_trim_whitespace(cells).combine_chunks()
-    missing = pc.is_in(pc.utf8_lower(cells), value_set=pa.array(sorted(MISSING)))
-    good = pc.or_(pc.match_substring_regex(cells, NUMBER), missing)
-    if not pc.all(good).as_py():
-        bad = np.flatnonzero(~good.to_numpy(zero_copy_only=False))
-        _refuse_cell(cells[bad[0]].as_py(), 2 * len(bad) > len(cells), name, source, line(int(bad[0])))
-    plain = pc.if_else(missing, pa.scalar("nan"), pc.utf8_ltrim(cells, "+"))
-    values = pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0])
-        raise DataError(
-            f"{show(source)}: line {line(row)}, column {show(name)}: {show(cells[row].as_py())} is beyond "
-            "the range of float64. Rescale the column."
-        )
-    return values
-
-
-def _refuse_cell(cell: str, mostly: bool, name: str, source: str, line: int) -> NoReturn:
-    where = f"{show(source)}: line {line}, column {show(name)}"
-    if mostly:
-        raise DataError(
-            f"{where}: the column holds text, such as {show(cell)}. "
-            "Choose the numeric columns with --columns a,b (columns= in Python)."
-        )
-    hint = ""
-    if re.match(r"^[+-]?[0-9]+,[0-9]+$", cell):
-        hint = " It looks like a decimal comma: write points."
-    raise DataError(f"{where}: {show(cell)} is not a finite number.{hint} Correct it, or leave it empty.")

@@ -1,13 +1,14 @@
 """Options and profiles that every test shares."""
 
 import os
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 # Test files run side by side: more threads than one each would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+pytest_plugins = ["divergences.claims"]  # imports NumPy: after the threads are set
 
 settings.register_profile(
     "fast",
@@ -20,19 +21,20 @@ settings.register_profile("deep", parent=settings.get_profile("fast"), max_examp
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--claims=FILE` writes the table of claims; `--deep` runs the slow tests and more random examples."""
-    parser.addoption("--claims", metavar="FILE", help="write the claims that ran to FILE and FILE.json")
+    """`--deep` runs the slow tests and more random examples."""
     parser.addoption("--deep", action="store_true", help="run slow tests and 2,000 examples per law")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the hypothesis profile, and attach the claim writer in the controlling process."""
+    """Choose the hypothesis profile."""
     settings.load_profile("deep" if config.getoption("--deep") else "fast")
-    path = config.getoption("--claims")
-    if path and not hasattr(config, "workerinput"):
-        from tests.claims.record import ClaimWriter
 
-        config.pluginmanager.register(ClaimWriter(Path(path)))
+
+def pytest_claims_document() -> Any:
+    """The lectures."""
+    from tests.claims.lectures import LECTURES
+
+    return LECTURES
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from divergences.claims import Claim
 from gan.statistic import Statistic
-from tests.claims.record import Claim
 
 
 def _described(what: str, values: np.ndarray) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from divergences.claims import Claim
 from gan.bench.purposes.purpose import trained
 from tests.claims.planted import ERRORS
-from tests.claims.record import Claim
 
 FILES = sorted(Path(__file__).parents[1].joinpath("claims").glob("test_part_*.py"))
 FUNCTIONS = [f for file in FILES for f in vars(import_module(f"tests.claims.{file.stem}")).values()]

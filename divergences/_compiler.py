@@ -19,6 +19,7 @@ MODULES = (
     "divergences._kernels",
     "divergences.samples._sorting",
     "divergences.samples._tree",
+    "divergences.samples.columns._merge",
     "divergences.optimal_transport._cells",
     "divergences.optimal_transport._hierarchy",
     "divergences.optimal_transport._pricing",

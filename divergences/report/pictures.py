@@ -38,7 +38,7 @@ def _glyphs() -> frozenset[int]:
 
 def by_effect(comparison: Comparison) -> list[ColumnComparison]:
     """The columns, largest W₁ in standard deviations first."""
-    return sorted(comparison.columns.values(), key=lambda column: -column.w1_sd)
+    return sorted(comparison.columns.values(), key=lambda column: -(column.w1_sd or 0.0))
 
 
 def effects(comparison: Comparison) -> Figure:
@@ -47,7 +47,7 @@ def effects(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(7.6, 0.9 + 0.27 * len(shown)), layout="constrained")
     axes = figure.subplots()
     rows = np.arange(len(shown))
-    scale = np.array([column.w1_sd / column.w1 if column.w1 > 0 else 0.0 for column in shown])
+    scale = np.array([(column.w1_sd or 0.0) / column.w1 if column.w1 else 0.0 for column in shown])
     values, errors = (np.array([getattr(c, k) for c in shown]) * scale for k in ("w1", "standard_error"))
     null = np.array([column.null_95 for column in shown]) * scale
     axes.barh(rows, null, height=0.72, color=NULL, label="as two samples of one law (95%)")

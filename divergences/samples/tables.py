@@ -67,9 +67,9 @@ def compare(
     shuffles = _column_permutations(reference, current, permutations)
     for k, name in enumerate(reference.names):
         report("columns", k / len(reference.names))
-        a, b = (_present(table.values[:, k]) for table in (reference, current))
-        _representable(name, a, b)
-        found.append(compare_column(name, a, b, shuffles, generator_))
+        a, b = reference.column(name), current.column(name)
+        _representable(name, a.present, b.present)
+        found.append(compare_column(a, b, permutations=shuffles, rng=generator_))
     warnings += _doubts(found)
     pooled, rows, left_out = _standardised(reference, current, permutations, generator_)
     joint, plan = compare_jointly(pooled, generator_, report)
@@ -151,10 +151,6 @@ def _column_permutations(x: Table, y: Table, permutations: int) -> int:
     wanted = 40 * len(x.names) - 1
     affordable = wanted * x.values.size + wanted * y.values.size <= AFFORDABLE
     return max(permutations, wanted) if affordable else permutations
-
-
-def _present(values: np.ndarray) -> np.ndarray:
-    return values[~np.isnan(values)]
 
 
 def _representable(name: str, a: np.ndarray, b: np.ndarray) -> None:

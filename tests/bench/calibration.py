@@ -29,12 +29,12 @@ from scipy import stats
 
 from divergences import CATALOGUE
 from divergences.samples import estimate, mmd_test
-from divergences.samples.columns import Line
+from divergences.samples.columns.numeric import w1_test
+from divergences.samples.columns.steps import steps_of
 from divergences.samples.estimators import METHODS
 from divergences.samples.estimators._critic import largest
 from divergences.samples.estimators.histogram import bin_edges
 from divergences.samples.joint import Pooled, energy
-from divergences.samples.permutation import labels, pvalue
 
 SIZES, DIMENSIONS, SHIFTS, DIVERGENCES = (100, 1000, 10_000), (1, 2, 10), (0.0, 1.0), ("kl", "js")
 NOMINAL, PERMUTATIONS = 0.95, 99
@@ -68,8 +68,8 @@ class Found:
 
 def w1_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """As `compare` tests a column."""
-    line = Line.of(x[:, 0], y[:, 0])
-    return pvalue(np.concatenate([line.w1(block) for block in labels(len(x), len(y), PERMUTATIONS, rng)]))
+    (steps,) = steps_of(x[:, 0], y[:, 0])
+    return w1_test(steps, True, PERMUTATIONS, rng)[0]
 
 
 def energy_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:

@@ -1,7 +1,8 @@
 """Bins of equal pooled mass: the divergence of the binned laws, which is at most the true one."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import chdtri
@@ -16,6 +17,7 @@ from divergences.samples.estimators._pair import Pair
 from divergences.samples.estimators._values import kinked
 
 REPLICATES = 400
+COMPILED = 20_000  # values in all beyond which kernels are worth loading
 NORMAL_95, NORMAL_975 = 1.6448536269514722, 1.959963984540054
 SCARCE = 5  # points of a bin, below which their share is known to no factor
 
@@ -70,13 +72,58 @@ def bin_edges(x: np.ndarray, y: np.ndarray, bins: int | None = None) -> np.ndarr
 def _histogram(x: np.ndarray, y: np.ndarray, d: FDivergence, bins: int | None, rng: np.random.Generator) -> Estimate:
     edges = bin_edges(x, y, bins)
     k = len(edges) + 1
-    n, m = len(x), len(y)
     counts_x = np.bincount(np.searchsorted(edges, x, side="left"), minlength=k)
     counts_y = np.bincount(np.searchsorted(edges, y, side="left"), minlength=k)
-    p, q = _smooth(counts_x), _smooth(counts_y)
     notes = _notes(counts_x, counts_y, bins, len(np.unique(np.concatenate([x, y]))))
+    found = counted(counts_x, counts_y, [d], rng)[0].estimate
+    return replace(found, notes=(*notes, *found.notes))
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A divergence of two histograms.
+
+    Attributes:
+        estimate: its bias subtracted, with an interval.
+        plug_in: the formula at the smoothed shares, as it is.
+        null: plug-ins of counts drawn from one law, the pooled one; (400,).
+
+    """
+
+    estimate: Estimate
+    plug_in: float
+    null: np.ndarray
+
+
+def counted(
+    counts_x: np.ndarray, counts_y: np.ndarray, divergences: Sequence[FDivergence], rng: np.random.Generator
+) -> list[Counted]:
+    """Several divergences of the laws behind two rows of counts, from the same bootstrap replicates.
+
+    >>> from divergences import js, jeffreys
+    >>> found = counted(np.array([50, 50]), np.array([30, 70]), [js, jeffreys], np.random.default_rng(0))
+    >>> [round(c.plug_in, 3) for c in found]
+    [0.021, 0.166]
+    """
+    n, m, p, q = int(counts_x.sum()), int(counts_y.sum()), _smooth(counts_x), _smooth(counts_y)
+    drawn = _replicates(p, q, n, m, rng)
+    pooled = _smooth(counts_x + counts_y)
+    equal = _replicates(pooled, pooled, n, m, rng)
+    return [_counted(d, counts_x, counts_y, _values(d, n + m, *drawn), _values(d, n + m, *equal)) for d in divergences]
+
+
+def _values(d: FDivergence, total: int, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Of many rows of shares; for much data by the compiled kernel, which is then loaded for other work too."""
+    value = np.full(len(p), np.nan) if d.fused is None or total <= COMPILED else d.fused(p, q) + d.f_at_one
+    return np.asarray(d(p, q)) if np.isnan(value).any() else value
+
+
+def _counted(
+    d: FDivergence, counts_x: np.ndarray, counts_y: np.ndarray, replicates: np.ndarray, null: np.ndarray
+) -> Counted:
+    n, m, p, q = int(counts_x.sum()), int(counts_y.sum()), _smooth(counts_x), _smooth(counts_y)
+    notes = []
     plug_in = float(d(p, q))
-    replicates = _replicate(d, p, q, n, m, rng)
     bias, error = float(np.mean(replicates)) - plug_in, float(np.std(replicates, ddof=1))
     least = float(d(p, p))  # what no value of this divergence goes below
     centre = plug_in - bias
@@ -90,11 +137,10 @@ def _histogram(x: np.ndarray, y: np.ndarray, d: FDivergence, bins: int | None, r
         high = math.inf
         notes.append(f"a bin has fewer than {SCARCE} points of {' and '.join(scarce)}: the interval has no upper end")
     # Near equality a kink (total variation's) hides its bias from the bootstrap, so equality is tested by itself.
-    pooled = _smooth(counts_x + counts_y)
-    if plug_in <= np.quantile(_replicate(d, pooled, pooled, n, m, rng), 0.975):
+    if plug_in <= np.quantile(null, 0.975):
         low = least
         notes.append("not to be told from two samples of one law")
-    return Estimate(
+    estimate = Estimate(
         min(max(least, centre), most),
         standard_error=error,
         confidence_interval=Interval(low, high),
@@ -103,11 +149,14 @@ def _histogram(x: np.ndarray, y: np.ndarray, d: FDivergence, bins: int | None, r
         m=m,
         notes=tuple(notes),
     )
+    return Counted(estimate, plug_in, null)
 
 
-def _replicate(d: FDivergence, p: np.ndarray, q: np.ndarray, n: int, m: int, rng: np.random.Generator) -> np.ndarray:
-    """The plug-in on counts drawn from p and q."""
-    return d(_smooth(rng.multinomial(n, p, REPLICATES)), _smooth(rng.multinomial(m, q, REPLICATES)))
+def _replicates(
+    p: np.ndarray, q: np.ndarray, n: int, m: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The smoothed shares of counts drawn from p and q."""
+    return _smooth(rng.multinomial(n, p, REPLICATES)), _smooth(rng.multinomial(m, q, REPLICATES))
 
 
 def _matters(d: FDivergence, counts_x: np.ndarray, counts_y: np.ndarray) -> list[tuple[str, np.ndarray]]:

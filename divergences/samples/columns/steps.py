@@ -1,0 +1,102 @@
+"""Two samples on one line as the steps of their distribution functions, and re-labellings of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+SMALL = 20_000  # values in all up to which samples are sorted by NumPy; beyond, the compiled kernels are worth loading
+BLOCK = 2**15  # steps at a time, so that their arrays stay in the processor's cache
+MARGINALS = 10**9  # NumPy draws hypergeometric counts below this total
+LABELS = 2**21  # counts drawn at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The distinct values of two samples, rising, with how many of each sample are at most that.
+
+    Index 0 is the state before the first step: its counts are what came before (zeros, or another block's last), and
+    its value is where the function left off.
+    """
+
+    values: np.ndarray  # (k + 1,)
+    ahead_x: np.ndarray  # (k + 1,) int64, cumulative
+    ahead_y: np.ndarray
+
+    @classmethod
+    def of_counts(cls, values: np.ndarray, counts_x: np.ndarray, counts_y: np.ndarray) -> "Steps":
+        """Of k rising values and their counts."""
+        ahead = (np.concatenate([[0], np.cumsum(c, dtype=np.int64)]) for c in (counts_x, counts_y))
+        return cls(np.concatenate([values[:1], values]), *ahead)
+
+    @property
+    def n(self) -> int:
+        """Values of the reference up to the last step."""
+        return int(self.ahead_x[-1])
+
+    @property
+    def m(self) -> int:
+        """Values of the current sample up to the last step."""
+        return int(self.ahead_y[-1])
+
+    @property
+    def counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the k values in x and in y."""
+        return np.diff(self.ahead_x), np.diff(self.ahead_y)
+
+    def w1(self, ahead_x: np.ndarray) -> np.ndarray:
+        """W₁ = ∫ |F − G| when so many of the n reference values, (..., k + 1), are at most each value."""
+        ahead_y = self.ahead_x + self.ahead_y - ahead_x
+        return np.abs(ahead_x / self.n - ahead_y / self.m)[..., :-1] @ np.diff(self.values)
+
+    def relabelled(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+        """`ahead_x` for random choices of which n of the n + m pooled values are the reference, (rows, k + 1)."""
+        pooled = np.diff(self.ahead_x + self.ahead_y)
+        total, out = self.n + self.m, np.zeros((rows, len(self.values)), np.int64)
+        if 8 * len(pooled) > total:  # shuffling labels takes less time than drawing counts
+            label = np.broadcast_to(np.arange(total) < self.n, (rows, total))
+            ahead = np.cumsum(rng.permuted(label, axis=1), axis=1, dtype=np.int32)
+            out[:, 1:] = ahead[:, (self.ahead_x + self.ahead_y)[1:] - 1]
+        else:
+            drawn = rng.multivariate_hypergeometric(pooled, self.n, size=rows, method="marginals")
+            np.cumsum(drawn, axis=1, out=out[:, 1:])
+        return out
+
+    def permuted_w1(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+        """W₁ of `rows` random re-labellings."""
+        if self.n + self.m >= MARGINALS:
+            return self.bridged_w1(rows, rng)
+        step = max(1, LABELS // min(8 * len(self.values), self.n + self.m))
+        parts = [self.w1(self.relabelled(min(step, rows - k), rng)) for k in range(0, rows, step)]
+        return np.concatenate(parts)
+
+    def bridged_w1(self, rows: int, rng: np.random.Generator) -> np.ndarray:
+        """The same from Gaussian bridges with the covariance that F − G has under re-labelling."""
+        level = (self.ahead_x + self.ahead_y) / (self.n + self.m)
+        path = np.cumsum(rng.standard_normal((rows, len(level) - 1)) * np.sqrt(np.diff(level)), axis=1)
+        bridge = path - path[:, -1:] * level[1:]
+        scale = sqrt((1 / self.n + 1 / self.m) * (self.n + self.m) / (self.n + self.m - 1))
+        return scale * (np.abs(bridge)[:, :-1] @ np.diff(self.values)[1:])
+
+
+def steps_of(x: np.ndarray, y: np.ndarray) -> Iterator[Steps]:
+    """The steps of finite samples x and y in blocks; few values give a single block."""
+    if len(x) + len(y) <= SMALL:
+        values, place = np.unique(np.concatenate([x, y]), return_inverse=True)
+        yield Steps.of_counts(
+            values, *(np.bincount(place[part], minlength=len(values)) for part in (slice(len(x)), slice(len(x), None)))
+        )
+        return
+    from divergences.samples._sorting import sorted_copy
+    from divergences.samples.columns._merge import merge
+
+    x, y = (sorted_copy(np.ascontiguousarray(sample, dtype=np.float64)) for sample in (x, y))
+    i = j = 0
+    value = min(x[0], y[0])
+    while i < len(x) or j < len(y):
+        values, ahead_x, ahead_y = np.empty(BLOCK + 1), np.empty(BLOCK + 1, np.int64), np.empty(BLOCK + 1, np.int64)
+        values[0], ahead_x[0], ahead_y[0] = value, i, j
+        i, j, k = merge(x, y, i, j, values, ahead_x, ahead_y)
+        value = values[k]
+        yield Steps(values[: k + 1], ahead_x[: k + 1], ahead_y[: k + 1])

@@ -18,6 +18,7 @@ from numba import njit
 MODULES = (
     "divergences._kernels",
     "divergences.samples._sorting",
+    "divergences.profiles._tally",
     "divergences.samples._tree",
     "divergences.samples.columns._merge",
     "divergences.optimal_transport._cells",

@@ -1,13 +1,14 @@
 """Two tables made to mean the same by the same column: one kind, and one list of categories."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
 
 from divergences.errors import DataError
-from divergences.files._table import BOOLEAN, CATEGORY, NUMBER, Column, Table, show
+from divergences.files._conform import gaps_like, recoded, switched, widened
+from divergences.files._stored import StoredTable
+from divergences.files._table import BOOLEAN, CATEGORY, DATE, NUMBER, Column, Table, show
 
 
 def aligned(x: Table, y: Table) -> tuple[Table, Table]:
@@ -23,6 +24,8 @@ def aligned(x: Table, y: Table) -> tuple[Table, Table]:
     >>> [(table.columns[0].values.tolist(), table.columns[0].categories) for table in aligned(x, y)]
     [([0, 2], ('blue', 'green', 'red')), ([1, -1], ('blue', 'green', 'red'))]
     """
+    if isinstance(x, StoredTable) or isinstance(y, StoredTable):
+        return _aligned_where_they_lie(x, y)
     ours, theirs = ({column.name: column for column in table.columns} for table in (x, y))
     for name in [name for name in ours if name in theirs]:
         ours[name], theirs[name] = aligned_columns(ours[name], theirs[name], (x.source, y.source))
@@ -41,47 +44,36 @@ def aligned_columns(x: Column, y: Column, sources: tuple[str, str] = ("x", "y"))
     return recoded(x, union), recoded(y, union)
 
 
-def recoded(column: Column, categories: Sequence[str]) -> Column:
-    """The column with the codes of `categories`, which hold all of its own."""
-    position = {word: k for k, word in enumerate(categories)}
-    places = np.array([position[word] for word in column.categories] + [-1], np.int32)
-    return replace(column, values=places[column.values], categories=tuple(categories))
+def _aligned_where_they_lie(x: Table, y: Table) -> tuple[Table, Table]:
+    """The same for tables on disk: columns whose kind says too little are read once to see what they become."""
+    changes: tuple[dict[str, Column], dict[str, Column]] = ({}, {})
+    theirs = y.kinds
+    for name, kind in x.kinds.items():
+        if name not in theirs or (kind == theirs[name] and kind in (NUMBER, DATE)):
+            continue
+        pair = aligned_columns(x.column(name), y.column(name), (x.source, y.source))
+        for side, table, column in zip(changes, (x, y), pair, strict=True):
+            side[name] = column.take(np.arange(0)) if isinstance(table, StoredTable) else column
+    return _with(x, changes[0]), _with(y, changes[1])
+
+
+def _with(table: Table, changes: dict[str, Column]) -> Table:
+    if isinstance(table, StoredTable):
+        return table.like(changes)
+    return Table(tuple(changes.get(column.name, column) for column in table.columns), table.source)
 
 
 def _of_one_kind(x: Column, y: Column, sources: tuple[str, str]) -> tuple[Column, Column]:
     kinds = {x.kind, y.kind}
     if x.missing.all():
-        return _gaps(x, y), y
+        return gaps_like(x, y), y
     if y.missing.all():
-        return x, _gaps(y, x)
+        return x, gaps_like(y, x)
     if kinds == {BOOLEAN, CATEGORY}:
-        return _widened(x, y), _widened(y, x)
+        return widened(x, y), widened(y, x)
     if kinds == {BOOLEAN, NUMBER} and all(c.kind == BOOLEAN or np.isin(c.present, (0.0, 1.0)).all() for c in (x, y)):
-        return _switched(x, y), _switched(y, x)
+        return switched(x, y), switched(y, x)
     return _refuse(x, y, sources)
-
-
-def _gaps(column: Column, like: Column) -> Column:
-    """A column of nothing but gaps, of the kind of another."""
-    values = np.full(len(column.values), np.nan) if like.measured else np.full(len(column.values), -1, np.int32)
-    return replace(column, values=values, kind=like.kind, categories=like.categories)
-
-
-def _widened(column: Column, other: Column) -> Column:
-    """A boolean as a category, its words in the other's spelling: yes is the Yes of Yes, No and Maybe."""
-    if column.kind == CATEGORY:
-        return column
-    spellings = [[word for word in other.categories if word.lower() == ours] for ours in column.categories]
-    words = [found[0] if len(found) == 1 else ours for found, ours in zip(spellings, column.categories, strict=True)]
-    return replace(column, kind=CATEGORY, categories=tuple(words))
-
-
-def _switched(column: Column, other: Column) -> Column:
-    """Numbers 0 and 1 as a boolean."""
-    if column.kind == BOOLEAN:
-        return column
-    codes = np.where(column.missing, -1.0, column.values).astype(np.int32)
-    return replace(column, values=codes, kind=BOOLEAN, categories=other.categories)
 
 
 def _refuse(x: Column, y: Column, sources: tuple[str, str]) -> NoReturn:

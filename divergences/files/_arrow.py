@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from divergences.errors import DataError, FileFormatError
+from divergences.files._source import first_line
 from divergences.files._table import (
     BOOLEAN,
     CATEGORY,
@@ -38,9 +39,9 @@ def from_arrow(
     import pyarrow as pa
 
     try:
-        table = frame if isinstance(frame, pa.Table) else pa.table(frame)
+        table = frame if isinstance(frame, pa.Table) else _table(frame)
     except (pa.ArrowException, TypeError, ValueError, KeyError, OverflowError) as error:
-        raise DataError(f"{show(source)} must be a frame of plain columns; Arrow says: {_first_line(error)}.") from None
+        raise DataError(f"{show(source)} must be a frame of plain columns; Arrow says: {first_line(error)}.") from None
     names = check_names([str(name) for name in table.column_names], source)
     picked = [k for k in range(len(names)) if not hidden(names[k])]
     if columns is not None:
@@ -50,6 +51,14 @@ def from_arrow(
         raise DataError(f"{show(source)} must have rows and columns; got {table.num_rows} x {len(picked)}.")
     made = (arrow_column(names[k], table.column(k), source, names[k] in categories) for k in picked)
     return Table(tuple(made), source)
+
+
+def _table(frame: Any) -> Any:
+    import pyarrow as pa
+
+    if hasattr(frame, "__arrow_c_stream__"):
+        return pa.table(frame)
+    return pa.Table.from_batches([pa.record_batch(frame)])
 
 
 def compute() -> Any:
@@ -96,6 +105,7 @@ def arrow_column(name: str, column: Any, source: str, forced: bool = False) -> C
 
     pc = compute()
     kind = arrow_kind(column.type, name, source)
+    column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     try:
         if kind is None:
             missing = np.full(len(column), np.nan)
@@ -110,7 +120,7 @@ def arrow_column(name: str, column: Any, source: str, forced: bool = False) -> C
         return Column(name, numbers(column), kind)
     except (pa.ArrowException, UnicodeDecodeError, TypeError, OverflowError) as error:
         raise FileFormatError(
-            f"{show(source)}: column {show(name)} of type {column.type} cannot be read: {_first_line(error)}."
+            f"{show(source)}: column {show(name)} of type {column.type} cannot be read: {first_line(error)}."
         ) from None
 
 
@@ -139,7 +149,7 @@ def _category(name: str, column: Any) -> Column:
     pc = compute()
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(pc.cast(column, pa.large_string()))
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    chunks = column.chunks
     if len(chunks) > 1:
         chunks = pa.chunked_array([_without_null_words(chunk) for chunk in chunks]).unify_dictionaries().chunks
     if not chunks:
@@ -165,15 +175,16 @@ def _without_null_words(chunk: Any) -> Any:
 
 
 def _texts(column: Any) -> Any:
-    """Any column as text: whole floats without a point, NaN as null."""
+    """Any column as text: whole floats as whole numbers, NaN as null."""
     import pyarrow as pa
 
     pc = compute()
     if pa.types.is_floating(column.type):
         column = pc.cast(column, pa.float64())
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
-        whole = pc.all(pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), 2.0**53))).as_py()
-        column = pc.cast(column, pa.int64()) if whole else column
+        whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), 2.0**53))
+        digits = pc.cast(pc.cast(pc.if_else(whole, column, 0.0), pa.int64()), pa.large_string())
+        return pc.if_else(whole, digits, pc.cast(column, pa.large_string()))
     return pc.cast(column, pa.large_string())
 
 
@@ -187,37 +198,3 @@ def _scalar(kind: Any) -> bool:
     from pyarrow import types
 
     return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-
-
-def read_parquet(
-    data: bytes, source: str, columns: Sequence[str] | None, max_bytes: int, categories: Collection[str] = ()
-) -> Table:
-    """The columns of a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        names = check_names(file.schema_arrow.names, source)
-        wanted = [n for n in names if not hidden(n)]
-        if columns is not None:
-            wanted = [names[i] for i in indices_of(names, columns, source)]
-        size = 8 * file.metadata.num_rows * len(wanted)
-        if size > max_bytes:
-            raise DataError(
-                f"{show(source)} must unpack to at most {max_bytes:,} bytes; its columns take {size:,}. "
-                "Read fewer with --columns."
-            )
-        for field in (file.schema_arrow.field(name) for name in wanted):
-            arrow_kind(field.type, field.name, source)
-        table = file.read(columns=wanted, use_threads=False)
-    # Arrow reports damage as ArrowInvalid (a ValueError), OSError, or what its decoders raise.
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise FileFormatError(f"{show(source)} cannot be read as Parquet: {_first_line(error)}.") from None
-    return from_arrow(table, source, wanted, categories)

@@ -20,7 +20,7 @@ WORDS = (BOOLEANS, ("no", "yes"))
 # Numbers in another notation: a decimal comma, grouped thousands, infinity.
 FOREIGN = r"^[+-]?([0-9]+,[0-9]+|[0-9]{1,3}([,_ '.][0-9]{3})+([.,][0-9]*)?|(?i:inf|infinity))$"
 
-Line = Callable[[int], int]  # the line of the file on which a row stands
+Line = Callable[[int], str]  # where a row stands: line 7
 
 
 def judged(cells: Any, name: str, source: str, line: Line, kind: str | None = None) -> Column:
@@ -180,7 +180,7 @@ def _booleans(cells: Any, name: str, source: str, line: Line) -> Column:
 
 
 def _where(row: int, name: str, source: str, line: Line) -> str:
-    return f"{show(source)}: line {line(row)}, column {show(name)}"
+    return f"{show(source)}: {line(row)}, column {show(name)}"
 
 
 def _count(cells: Any, pattern: str) -> int:

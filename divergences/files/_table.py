@@ -1,7 +1,7 @@
 """The table every reader returns, and the judgements they share."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from divergences.errors import DataError
 
 MAX_COLUMNS = 10_000
+BLOCK = 2**18  # rows
 
 
 NUMBER, DATE, BOOLEAN, CATEGORY = "number", "date", "boolean", "category"
@@ -84,6 +85,11 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """Of the columns by name."""
+        return {column.name: column.kind for column in self.columns}
+
+    @property
     def values(self) -> np.ndarray:
         """The cells of a table of numbers, (n, d). Raises `DataError` for a column of another kind, and names it."""
         for column in self.columns:
@@ -111,6 +117,20 @@ class Table:
         if columns is None:
             return self
         return Table(tuple(self.columns[i] for i in indices_of(self.names, columns, self.source)), self.source)
+
+    def renamed(self, names: Sequence[str]) -> "Table":
+        """The table with other names for its columns."""
+        columns = (replace(column, name=name) for column, name in zip(self.columns, names, strict=True))
+        return Table(tuple(columns), self.source)
+
+    def batches(self, rows: int = BLOCK) -> Iterator["Table"]:
+        """All rows in order, at most so many at a time.
+
+        >>> [len(batch) for batch in Table.numbers(("a",), np.ones((5, 1)), "example").batches(2)]
+        [2, 2, 1]
+        """
+        for start in range(0, len(self), rows):
+            yield self.take(np.arange(start, min(start + rows, len(self))))
 
 
 def category(name: str, codes: np.ndarray, words: Sequence[str]) -> Column:

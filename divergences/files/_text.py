@@ -4,11 +4,11 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
-from divergences.errors import FileFormatError
+from divergences.errors import DataError, FileFormatError
 from divergences.files._arrow import require_columns
 from divergences.files._cells import MISSING, NUMERAL, judged
 from divergences.files._table import CATEGORY, Table, check_names, indices_of, show
@@ -24,8 +24,9 @@ def read_text(
     import pyarrow as pa
 
     text = _decode(data, source)
-    first = _first_row(text, delimiter, source)
-    has_header, names = _header(first, source)
+    reopen = lambda: io.StringIO(text, newline="")
+    first = first_row(reopen(), delimiter, source)
+    has_header, names = header(first, source)
     indices = list(range(len(names))) if columns is None else indices_of(names, columns, source)
     require_columns(names, categories, source)
     ragged: list[Any] = []
@@ -33,15 +34,15 @@ def read_text(
         rows = _parse_csv(data, len(first), delimiter, ragged)
     except pa.ArrowInvalid as error:
         if ragged:
-            line = Lines(text, delimiter)(ragged[0].number - 1)
+            line = Lines(reopen, delimiter)(ragged[0].number - 1)
             raise FileFormatError(
-                f"{show(source)}: line {line} has {ragged[0].actual_columns} fields, expected {len(first)}."
+                f"{show(source)}: {line} has {ragged[0].actual_columns} fields, expected {len(first)}."
             ) from None
         raise FileFormatError(f"{show(source)} cannot be read as text columns: {error}.") from None
-    rows = rows.slice(1 if has_header else 0)
+    rows = rows.slice(int(has_header))
     if rows.num_rows == 0:
         raise FileFormatError(f"{show(source)} has a header and no rows.")
-    line = Lines(text, delimiter, has_header)
+    line = Lines(reopen, delimiter, has_header)
     kinds = [CATEGORY if names[i] in categories else None for i in indices]
     made = (judged(rows.column(i), names[i], source, line, k) for i, k in zip(indices, kinds, strict=True))
     return Table(tuple(made), source)
@@ -51,36 +52,55 @@ def read_text(
 class Lines:
     """Finds the line of the file on which a row stands: quotes and blank lines shift it. Only errors ask."""
 
-    text: str
+    open: Callable[[], TextIO]
     delimiter: str
     skipped: int = 0  # header rows
 
-    def __call__(self, row: int) -> int:
+    def __call__(self, row: int) -> str:
         row += self.skipped
-        return next((line for line, _ in itertools.islice(_rows(self.text, self.delimiter), row, None)), row + 1)
+        with self.open() as text:
+            found = (line for line, _ in rows_of(text, self.delimiter))
+            return f"line {next(itertools.islice(found, row, None), row + 1)}"
+
+
+def separator(delimiter: str | None, suffix: str) -> str:
+    """The delimiter of a text file: by default a comma, or a tab where the suffix says so."""
+    found = delimiter or ("\t" if suffix in (".tsv", ".tab") else ",")
+    if len(found) != 1 or found in '"\r\n' or not found.isascii():
+        raise DataError(f"delimiter must be one plain character, such as ';'; got {delimiter!r}.")
+    return found
 
 
 def _decode(data: bytes, source: str) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise FileFormatError(f"{show(source)} is UTF-16; save it as UTF-8.")
-    if b"\0" in data:
-        raise FileFormatError(
-            f"{show(source)} must be text; it has a NUL byte at offset {data.index(0)}. Is it a binary or UTF-16 file?"
-        )
+    refuse_bytes(data, source)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         read = error.object  # what follows the byte order mark
-        line = read[: error.start].count(b"\n") + 1
+        raise not_utf8(source, read[: error.start].count(b"\n") + 1, read[error.start]) from None
+
+
+def refuse_bytes(data: bytes, source: str, offset: int = 0, first: bool = True) -> None:
+    """Refuse UTF-16 and NUL in text, of which this is the first part or one that begins at `offset`."""
+    if first and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise FileFormatError(f"{show(source)} is UTF-16; save it as UTF-8.")
+    if b"\0" in data:
+        place = offset + data.index(0)
         raise FileFormatError(
-            f"{show(source)} must be UTF-8; line {line} has the byte 0x{read[error.start]:02x}. "
-            "Save it as UTF-8 (it may be Latin-1)."
-        ) from None
+            f"{show(source)} must be text; it has a NUL byte at offset {place}. Is it a binary or UTF-16 file?"
+        )
 
 
-def _rows(text: str, delimiter: str) -> Iterable[tuple[int, list[str]]]:
+def not_utf8(source: str, line: int, byte: int) -> FileFormatError:
+    """The error for a byte that is not UTF-8."""
+    return FileFormatError(
+        f"{show(source)} must be UTF-8; line {line} has the byte 0x{byte:02x}. Save it as UTF-8 (it may be Latin-1)."
+    )
+
+
+def rows_of(text: Iterable[str], delimiter: str) -> Iterable[tuple[int, list[str]]]:
     """The rows that are not blank, each with the line it ends on."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(text, delimiter=delimiter)
     try:
         for row in reader:
             if row:
@@ -89,8 +109,9 @@ def _rows(text: str, delimiter: str) -> Iterable[tuple[int, list[str]]]:
         return  # a monstrous field: the parser proper has its own words for it
 
 
-def _first_row(text: str, delimiter: str, source: str) -> list[str]:
-    first = next((row for _, row in _rows(text, delimiter)), None)
+def first_row(text: Iterable[str], delimiter: str, source: str) -> list[str]:
+    """The cells of the first row. Raises `FileFormatError` where another delimiter is meant."""
+    first = next((row for _, row in rows_of(text, delimiter)), None)
     if first is None:
         raise FileFormatError(f"{show(source)} has no rows.")
     others = [d for d in ";,\t|" if d != delimiter and d in first[0]]
@@ -102,7 +123,7 @@ def _first_row(text: str, delimiter: str, source: str) -> list[str]:
     return first
 
 
-def _header(first: list[str], source: str) -> tuple[bool, tuple[str, ...]]:
+def header(first: list[str], source: str) -> tuple[bool, tuple[str, ...]]:
     """Is the first row a header? It is when it has text and no numbers; names and numbers together are refused."""
     cells = [cell.strip() for cell in first]
     numeric = [cell for cell in cells if re.match(NUMERAL, cell)]
@@ -118,7 +139,15 @@ def _header(first: list[str], source: str) -> tuple[bool, tuple[str, ...]]:
 
 
 def _parse_csv(data: bytes, width: int, delimiter: str, ragged: list[Any]) -> Any:
-    """All cells as text; one thread, because only then does the parser know its row numbers."""
+    """All cells as text."""
+    import pyarrow as pa
+    import pyarrow.csv as arrow_csv
+
+    return arrow_csv.read_csv(pa.BufferReader(data), **parser_options(width, range(width), delimiter, ragged))
+
+
+def parser_options(width: int, wanted: Iterable[int], delimiter: str, ragged: list[Any]) -> dict[str, Any]:
+    """Of Arrow's parser: columns called 0, 1, ... as text; one thread, because only then does it know row numbers."""
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
@@ -126,13 +155,18 @@ def _parse_csv(data: bytes, width: int, delimiter: str, ragged: list[Any]) -> An
         ragged.append(row)
         return "error"
 
-    return arrow_csv.read_csv(
-        pa.BufferReader(data),
-        read_options=arrow_csv.ReadOptions(
+    picked = [str(k) for k in wanted]
+    return {
+        "read_options": arrow_csv.ReadOptions(
             use_threads=False, column_names=[str(k) for k in range(width)], block_size=1 << 24
         ),
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types={str(k): pa.string() for k in range(width)}, strings_can_be_null=True, null_values=GAPS
+        "parse_options": arrow_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
         ),
-    )
+        "convert_options": arrow_csv.ConvertOptions(
+            column_types={k: pa.string() for k in picked},
+            include_columns=picked,
+            strings_can_be_null=True,
+            null_values=GAPS,
+        ),
+    }

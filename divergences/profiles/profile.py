@@ -208,6 +208,12 @@ def _of_kinds(profile: Profile, kinds: Mapping[str, str]) -> Profile:
     return replace(profile, columns=MappingProxyType(columns), rows=replace(profile.rows, columns=sample))
 
 
+def alike(name: str, a: ColumnProfile, b: ColumnProfile) -> tuple[ColumnProfile, ColumnProfile]:
+    """Both as one kind. Raises DataError if that cannot be."""
+    kind = _common_kind(name, a, b)
+    return _of_kind(a, kind), _of_kind(b, kind)
+
+
 def _of_kind(column: ColumnProfile, kind: str) -> ColumnProfile:
     if column.kind == kind:
         return column

@@ -10,6 +10,7 @@ from scipy.special import rel_entr
 from scipy.stats import norm
 
 import divergences as dv
+from tests.claims import figures
 from tests.claims.games import MINIMAX, log_ratio, pull, push_on_samples, separated_lines, trained_discriminators
 from tests.claims.laws import gaussian, gaussian_kl, random_pmfs
 
@@ -92,6 +93,21 @@ def as_pmfs(x, y):
     return p, q
 
 
+def between_lines(theta, heights):
+    """KL, reverse KL, JSD and the optimal transport between a vertical line at 0 and one at θ."""
+    p, q = as_pmfs(line(0.0, heights), line(theta, heights))
+    return dv.kl(p, q), dv.reverse_kl(p, q), dv.js(p, q), dv.wasserstein(line(0.0, heights), line(theta, heights))
+
+
+def lines_in_steps():
+    """KL, JSD and W for θ from −1 to 1."""
+    thetas = np.linspace(-1, 1, 41)
+    heights = (np.arange(40) + 0.5) / 40
+    kl, _, jsd, transport = zip(*(between_lines(theta, heights) for theta in thetas), strict=True)
+    w = [result.cost for result in transport]
+    return figures.lines_apart(thetas, {"KL": kl, "JSD": jsd, "W": w})
+
+
 @pytest.mark.claim("A3")
 def test_parallel_lines(claim):
     """Lines θ apart: KL = reverse KL = ∞, JSD = log 2, W = |θ|; all 0 at θ = 0; only W has a gradient in θ."""
@@ -99,13 +115,12 @@ def test_parallel_lines(claim):
     heights = {"grid": (np.arange(300) + 0.5) / 300, "samples": np.random.default_rng(0).uniform(size=300)}
     for kind, h in heights.items():
         for theta in (-1.5, -0.25, 0.0, 0.4, 2.0):
-            p, q = as_pmfs(line(0.0, h), line(theta, h))
+            kl, reverse_kl, jsd, transport = between_lines(theta, h)
             apart = theta != 0
             where = f"{kind}, θ = {theta:g}"
-            claim.check(f"{where}: KL", expected=inf if apart else 0, measured=dv.kl(p, q))
-            claim.check(f"{where}: reverse KL", expected=inf if apart else 0, measured=dv.reverse_kl(p, q))
-            claim.check(f"{where}: JSD", expected=log(2) if apart else 0, measured=dv.js(p, q), tolerance=1e-12)
-            transport = dv.wasserstein(line(0.0, h), line(theta, h))
+            claim.check(f"{where}: KL", expected=inf if apart else 0, measured=kl)
+            claim.check(f"{where}: reverse KL", expected=inf if apart else 0, measured=reverse_kl)
+            claim.check(f"{where}: JSD", expected=log(2) if apart else 0, measured=jsd, tolerance=1e-12)
             claim.check(f"{where}: W", expected=abs(theta), measured=transport.cost, tolerance=1e-9)
             assert transport.lower <= abs(theta) + 1e-12
             assert abs(theta) - 1e-12 <= transport.upper
@@ -124,6 +139,7 @@ def test_parallel_lines(claim):
     independent = dv.wasserstein(line(0.0, rng.uniform(size=300)), line(0.4, rng.uniform(size=300)))
     claim.at_most("independent heights: W exceeds |θ| by", measured=independent.cost - 0.4, bound=0.1)
     claim.at_most("and is not below it, -excess", measured=0.4 - independent.cost, bound=0.0, tolerance=1e-9)
+    claim.figure(lines_in_steps, "vertical lines θ apart: only W says how far, and which way is nearer")
 
 
 @pytest.mark.claim("A4")

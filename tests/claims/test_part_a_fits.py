@@ -9,6 +9,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 import divergences as dv
+from tests.claims import figures
 from tests.claims.laws import gaussian, random_pmfs
 
 X = np.linspace(-22, 22, 1101)
@@ -65,6 +66,15 @@ def test_covering_and_seeking(claim):
     claim.check("JSD, m = 3: best", expected=[0, 3.120, 0.1284], measured=best, tolerance=6e-4)
     switch = brentq(partial(advantage, "js"), 4.0, 4.5, xtol=1e-4)
     claim.check("JSD: a mode is best from m =", expected=4.245, measured=switch, tolerance=1e-3)
+    claim.figure(
+        lambda: figures.modes(
+            X,
+            mixture(3.0),
+            {k: minima(d, 3.0) for k, d in (("KL", "kl"), ("JSD", "js"), ("reverse KL", "reverse_kl"))},
+            gaussian,
+        ),
+        "one Gaussian fitted to ½N(−3,1) + ½N(3,1); dotted: local minima that are not the best",
+    )
 
 
 @pytest.mark.claim("A9")

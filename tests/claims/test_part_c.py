@@ -7,10 +7,12 @@ from scipy.sparse import coo_array
 
 import divergences as dv
 from divergences.optimal_transport import EXACT_SOLVERS, constraints
+from tests.claims import figures
 from tests.oracles import exact_costs, plan_cost, polytope_vertices, transport_optimum
 
 POSITIONS = np.arange(1.0, 5.0)
 P, Q = np.array([3.0, 2, 1, 4]), np.array([1.0, 2, 4, 3])
+MOVES = ((0, 1, 2), (1, 2, 2), (3, 2, 1))  # the lecture's steps: from pile, to pile, shovelfuls
 LINE = np.abs(POSITIONS[:, None] - POSITIONS)
 SMALL = ((2, 2), (2, 3), (3, 3), (3, 4))
 
@@ -44,12 +46,11 @@ def test_piles_of_earth(claim):
     claim.at_most("Sinkhorn: lower end", measured=entropic.lower, bound=5)
     claim.check("Σ|δ|", expected=5, measured=np.abs(np.cumsum(P - Q)).sum())
 
-    # The lecture's steps: two shovelfuls from pile 1 to 2, two from 2 to 3, one from 4 to 3. As moves of I they
-    # compose to a plan that leaves the rest in place.
+    # The lecture's steps as moves of I compose to a plan that leaves the rest in place.
     steps = np.diag(np.minimum(P, Q))
-    steps[0, 1] = steps[1, 2] = 2
     steps[1, 1] = 0
-    steps[3, 2] = 1
+    for start, end, amount in MOVES:
+        steps[start, end] = amount
     claim.check("the three steps: rows", expected=P, measured=steps.sum(axis=1))
     claim.check("the three steps: columns", expected=Q, measured=steps.sum(axis=0))
     claim.check("the three steps: cost", expected=5, measured=(steps * LINE).sum())
@@ -58,6 +59,7 @@ def test_piles_of_earth(claim):
     costs = [plan_cost(vertex, LINE.tolist()) for vertex in vertices]
     claim.check("least cost of all vertices", expected=5, measured=float(min(costs)))
     claim.check("optimal vertex plans", expected=2, measured=costs.count(min(costs)))
+    claim.figure(lambda: figures.piles(POSITIONS, P, Q, MOVES), "the piles, the three moves, and what each cut carries")
 
 
 def carried(plan):

@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 import divergences as dv
 from gan.networks import Perceptron
 from gan.random import Stream
+from tests.claims import figures
 
 
 def best_one_function(p, q, cost):
@@ -106,6 +107,12 @@ def test_unit_gradient_of_the_critic(claim):
             f"‖∇f*‖ at t = {t:g}: farthest from 1", expected=0, measured=np.abs(norms - 1).max(), tolerance=1e-4
         )
 
+    half_way = critic_gradient(critic, (x + partner) / 2)
+    claim.figure(
+        lambda: figures.critic_and_pairs(critic, x, partner, {"∇f*, length 1": half_way}),
+        "an optimal critic's level lines, and its gradient half-way along the transport segments",
+    )
+
     unit = (np.arange(50) + 0.5) / 50
     p, q = np.concatenate([unit, unit + 2]), np.concatenate([unit, unit + 4])
     flat = lambda v: -np.clip(v, 2, 5)
@@ -137,6 +144,27 @@ def test_direction_of_the_gradient(claim):
         claim.refutes(
             f"t = {t:g}: ⟨∇f*, (y − x_t)/‖·‖⟩", printed=1, measured=inner(unit(partner - between)), margin=1.9
         )
+    half_way = (x + partner) / 2
+    arrows = {"∇f*": critic_gradient(critic, half_way), "as printed": unit(partner - half_way)}
+    claim.figure(
+        lambda: figures.critic_and_pairs(critic, x, partner, arrows),
+        "half-way along the segments the gradient points to x; the printed direction points to y",
+    )
+
+
+def between_generations(data, distance):
+    """JSD and W of the data and of a generator that makes the same points, moved."""
+    generated = data + distance * np.array([0.6, 0.8])
+    atoms, index = np.unique(np.concatenate([data, generated]), axis=0, return_inverse=True)
+    counts = [np.bincount(part, minlength=len(atoms)) / len(data) for part in np.split(index, 2)]
+    return dv.js(*counts), dv.wasserstein(data, generated).cost
+
+
+def approaching(data):
+    """JSD and W of 21 generations."""
+    generations = np.linspace(0, 100, 21)
+    jsd, w = np.transpose([between_generations(data, 5 * (1 - k / 100)) for k in generations])
+    return figures.curves(generations, {"W": w, "JSD": jsd}, xlabel="generation k of G_k", style="o")
 
 
 @pytest.mark.claim("C12")
@@ -145,15 +173,10 @@ def test_far_and_near_generators(claim):
     claim.source("W")
     data = np.random.default_rng(13).normal(size=(80, 2))
     distances = {0: 5.0, 50: 0.5, 100: 0.0}
-    w, jsd = [], []
-    for distance in distances.values():
-        generated = data + distance * np.array([0.6, 0.8])
-        atoms, index = np.unique(np.concatenate([data, generated]), axis=0, return_inverse=True)
-        counts = [np.bincount(part, minlength=len(atoms)) / 80 for part in (index[:80], index[80:])]
-        jsd.append(dv.js(*counts))
-        w.append(dv.wasserstein(data, generated).cost)
+    jsd, w = np.transpose([between_generations(data, distance) for distance in distances.values()])
     claim.check("JSD of G_0, G_50, G_100", expected=[log(2), log(2), 0], measured=jsd, tolerance=1e-12)
     claim.check("W of G_0, G_50, G_100", expected=list(distances.values()), measured=w, tolerance=1e-9)
+    claim.figure(lambda: approaching(data), "a generator that comes nearer, 5 away at first and at the data in the end")
 
 
 @pytest.mark.claim("C15")

@@ -1,5 +1,6 @@
 """Part D: what clipping and the gradient penalty do to deep critics; bounds as in `test_part_d_training`."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from gan.objectives import OBJECTIVES
 from gan.optimisers import Adam
 from gan.penalties import GradientPenalty
 from gan.random import Stream, normal, uniform
+from tests.claims import figures
 from tests.claims.seeds import mean_at_least, mean_at_most
 
 LAYERS = 12
@@ -47,19 +49,29 @@ def points(seeds, step):
     return real, normal(seeds, Stream.LATENT, step, (64, 2), dtype=torch.float64)
 
 
-def growth(width, seeds, steps, *, clip=None):
-    """log10 of the factor by which a layer multiplies the gradient on its way down, the mean over layers: (S,)."""
-    net, theta = critic(width, seeds, steps, clip=clip)
-    x, _ = points(seeds, 0)
+def reaching(net, theta, x, layers):
+    """The norm of the gradient of the score in what enters each of the layers, the mean over points: (layers, S)."""
     norms = []
-    for layer in (1, LAYERS - 1):  # the gradient of the score in what enters this layer
+    for layer in layers:
         start = net.matrices[layer][0]
         with torch.no_grad():
             below = Perceptron(net.widths[: layer + 1], net.activation)(theta[:, :start], x)
         entering = ACTIVATIONS[net.activation].function(below).requires_grad_()
         score = Perceptron(net.widths[layer:], net.activation)(theta[:, start:], entering)
         norms.append(torch.autograd.grad(score.sum(), entering)[0].norm(dim=-1).mean(-1))
-    return (torch.log10(norms[0] / norms[1]) / (LAYERS - 2)).detach().numpy()
+    return torch.stack(norms).detach()
+
+
+def growth(net, theta, x):
+    """log10 of the factor by which a layer multiplies the gradient on its way down, the mean over layers: (S,)."""
+    first, last = reaching(net, theta, x, (1, LAYERS - 1))
+    return (torch.log10(first / last) / (LAYERS - 2)).numpy()
+
+
+def layer_by_layer(critics, x):
+    """The gradient that reaches each layer, over that of the last, the median over seeds."""
+    norms = {name: reaching(net, theta, x, range(1, LAYERS)).numpy() for name, (net, theta) in critics.items()}
+    return figures.gradients_by_layer({name: np.median(n / n[-1], axis=1) for name, n in norms.items()})
 
 
 @pytest.mark.claim("D17")
@@ -67,11 +79,19 @@ def test_gradients_through_clipped_layers(claim):
     """Clipped at too little, gradients decay layer by layer; at too much they explode; the penalty keeps them even."""
     claim.source("W")
     seeds = torch.arange(300, 304)
+    x, _ = points(seeds, 0)
+    critics = {}
+    for width, clip in [(width, clip) for width, clip, _ in CLIPPED] + [(64, 0.1), (256, 0.1)]:
+        critics[f"width {width}, clipped at {clip:g}"] = critic(width, seeds, 20, clip=clip)
+    critics["width 64, penalised"] = critic(64, seeds, 80)
+    found = {name: growth(net, theta, x) for name, (net, theta) in critics.items()}
     for width, clip, bound in CLIPPED:
-        found = growth(width, seeds, 20, clip=clip)
-        mean_at_most(claim, f"width {width}, clipped at {clip:g}: log10 of the factor of a layer", found, bound)
-    found = growth(64, seeds, 20, clip=0.1)
-    mean_at_most(claim, "width 64, clipped at 0.1: the same", found, 0.7)
-    mean_at_least(claim, "width 64, clipped at 0.1: from below", found, -0.1)
-    mean_at_least(claim, "width 256, clipped at 0.1: it explodes", growth(256, seeds, 20, clip=0.1), 0.6)
-    mean_at_most(claim, "width 64, penalised: distance from 0", abs(growth(64, seeds, 80)), 0.06)
+        name = f"width {width}, clipped at {clip:g}"
+        mean_at_most(claim, f"{name}: log10 of the factor of a layer", found[name], bound)
+    mean_at_most(claim, "width 64, clipped at 0.1: the same", found["width 64, clipped at 0.1"], 0.7)
+    mean_at_least(claim, "width 64, clipped at 0.1: from below", found["width 64, clipped at 0.1"], -0.1)
+    mean_at_least(claim, "width 256, clipped at 0.1: it explodes", found["width 256, clipped at 0.1"], 0.6)
+    mean_at_most(claim, "width 64, penalised: distance from 0", abs(found["width 64, penalised"]), 0.06)
+    claim.figure(
+        lambda: layer_by_layer(critics, x), "what reaches each of twelve layers, swiss roll, median of four seeds"
+    )

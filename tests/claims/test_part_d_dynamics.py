@@ -8,6 +8,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, linprog
 
 import divergences as dv
+from tests.claims import figures
 from tests.claims.laws import random_pmfs
 
 
@@ -85,6 +86,25 @@ def radius(step, size=2):
     return np.abs(np.linalg.eigvals(matrix)).max()
 
 
+def orbits(flow, h=0.2, steps=60):
+    """The paths of each way to step, from where the flow starts."""
+    paths = {"gradient flow": flow}
+    start = tuple(flow[0])
+    ways = {
+        "simultaneous": simultaneous,
+        "alternating": alternating,
+        "extragradient": extragradient,
+        "optimistic": optimistic,
+    }
+    for name, way in ways.items():
+        state = (*start, *start) if way is optimistic else start
+        path = [state]
+        for _ in range(steps):
+            path.append(way(h)(path[-1]))
+        paths[name] = np.array(path)[:, :2]
+    return paths
+
+
 @pytest.mark.claim("D7")
 def test_bilinear_game(claim):
     """On xy the gradient flow runs in circles and gradient steps never converge; extragradient and optimism do."""
@@ -122,6 +142,10 @@ def test_bilinear_game(claim):
     claim.at_most("radius inside", measured=inside, bound=1 - 1e-4)
     outside = [radius(extragradient(1.1)), radius(optimistic(0.6), 4)]
     claim.at_least("radius outside", measured=outside, bound=1 + 1e-4)
+    claim.figure(
+        lambda: figures.orbits(orbits(flow.sol(np.linspace(0, 2 * np.pi, 100)).T)),
+        "both players of xy from (1.3, 0.4): the gradient flow, and 60 steps of length 0.2 of each kind",
+    )
 
 
 def mirror_descent(p, q, steps, rate=0.5):

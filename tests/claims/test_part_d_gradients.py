@@ -8,6 +8,7 @@ from scipy.special import expit
 import divergences as dv
 from gan.networks import Perceptron
 from gan.random import Stream
+from tests.claims import figures
 from tests.claims.games import (
     MINIMAX,
     NONSATURATING,
@@ -33,6 +34,16 @@ def scores_with_slope(logits):
     s = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
     losses = [objective.generator_loss(0 * s[:, None], s[:, None]).sum() for objective in (MINIMAX, NONSATURATING)]
     return [torch.autograd.grad(loss, s)[0].numpy() for loss in losses]
+
+
+def slopes_by_logit():
+    """Both slopes in the logit, from D(G(z)) = 5e-5 to nearly 1."""
+    logits = np.linspace(-10, 10, 201)
+    minimax, nonsaturating = np.abs(scores_with_slope(logits.tolist()))
+    named = {"minimax: D": minimax, "non-saturating: 1 − D": nonsaturating}
+    return figures.curves(
+        logits, named, xlabel="logit of D(G(z)); at −10, D is 4.5e-5", ylabel="|slope in the logit|", yscale="log"
+    )
 
 
 @pytest.mark.claim("D8")
@@ -62,6 +73,7 @@ def test_vanishing_gradient(claim):
     )
     growth = push["non-saturating", 500] / push["non-saturating", 30]
     claim.at_least("non-saturating: 500 steps over 30", measured=growth, bound=1)
+    claim.figure(slopes_by_logit, "what each generator's loss passes on where the discriminator gives D to its samples")
 
 
 def near_optimal(epsilon):

@@ -12,6 +12,7 @@ from gan.config import Config
 from gan.game import Game
 from gan.networks import Architecture
 from gan.random import Stream
+from tests.claims import figures
 
 KINDS = ("Affine", "Convolution", "TransposedConvolution", "BatchNorm", "Pointwise")
 
@@ -65,7 +66,7 @@ def test_rules_of_dcgan(claim):
 
 
 def sweep(claim, count, steps):
-    """Modes of the ring that a GAN and a WGAN-GP cover on the first random pairs of architectures, tabulated."""
+    """Modes of the ring that a GAN and a WGAN-GP cover on the first random pairs of architectures: the counts."""
     claim.source("I")
     claim.check("the lecture's rows: pairs", expected=200, measured=np.sum(list(robustness.PRINTED.values()), axis=0))
     shared = {"data": "ring8", "lr": robustness.LEARNING_RATE, "batch": 64, "steps": steps, "every": steps}
@@ -82,13 +83,19 @@ def sweep(claim, count, steps):
     claim.check("only WGAN-GP", expected=[len(w - g) for g, w in pairs], measured=table[1])
     claim.check("both", expected=[len(g & w) for g, w in pairs], measured=table[2])
     claim.check("neither", expected=[count - len(g | w) for g, w in pairs], measured=table[3])
+    return dict(zip(robustness.PRINTED, table, strict=True))
 
 
 @pytest.mark.slow
 @pytest.mark.claim("D28")
 def test_robustness_sweep_in_full(claim):
     """Two dozen random pairs of architectures, counted as the lecture counts its 200, after 100 steps each."""
-    sweep(claim, 24, 100)
+    counted = sweep(claim, 24, 100)
+    tables = {
+        "the lecture's 200 pairs, inception score at least": ((1, 3, 5, 7, 9), robustness.PRINTED),
+        "two dozen of ours, modes of 8 at least": (robustness.BARS, counted),
+    }
+    claim.figure(lambda: figures.counted_pairs(tables), "pairs of architectures that reach a bar, with which recipe")
 
 
 @pytest.mark.claim("D28")

@@ -12,6 +12,7 @@ import torch
 from gan.bench.purposes import conditions
 from gan.bench.purposes.purpose import Plan, trained
 from gan.random import Stream
+from tests.claims import figures
 from tests.claims.seeds import mean_at_least, mean_at_most
 
 FOUR, EIGHT = Plan(range(300, 304)), Plan(range(300, 308))
@@ -49,9 +50,14 @@ def test_points_are_of_their_class(claim):
     mean_at_least(claim, "real points preferred with their own label", chance, 0.9)
 
 
+def translators(plan):
+    """A CycleGAN between a ring and a disc, before and after training."""
+    return trained(plan.config("cyclegan", data=("ring8", "gaussian"), steps=300))
+
+
 def translations(plan):
-    """Of a CycleGAN between a ring and a disc: its round trips, and W1 of its points after and before training."""
-    snapshots = trained(plan.config("cyclegan", data=("ring8", "gaussian"), steps=300))
+    """Of these: round trips, and W1 of the translated points after and before training."""
+    snapshots = translators(plan)
     return conditions.round_trip(snapshots[-1]), *(conditions.translated(snapshots[k]) for k in (-1, 0))
 
 
@@ -63,6 +69,26 @@ def test_translation_there_and_back(claim):
     mean_at_most(claim, "round trip, over the distance of two points", trips, 0.12)
     mean_at_most(claim, "W1 of translated to real points", after, 2.4)
     mean_at_least(claim, "log of W1 before training over W1 after", np.log(before / after), 0.07)
+    claim.figure(
+        lambda: translated_points(translators(FOUR)[-1]),
+        "points of each domain, translated, and back again; first seed",
+    )
+
+
+def translated_points(last, count=300):
+    """Real points of both domains, those translated into it, and real points after the round trip."""
+    game = last.game
+    sizes = [target.dimension for target in game.space.targets]
+    real = game.latent(Stream.SAMPLE, 0, count)
+    there = last.outputs(count)
+    with torch.no_grad():
+        back = game.generator(last.state.generator.parameters, there)
+    real, there, back = ([part[0].numpy() for part in x.split(sizes, -1)] for x in (real, there, back))
+    panels = {}
+    for k, name in enumerate(("ring", "disc")):
+        panels[f"to the {name}"] = {"real": real[k], "translated": there[k]}
+    panels["ring, there and back"] = {"real": real[0], "returned": back[0]}
+    return figures.clouds(panels)
 
 
 @pytest.mark.claim("D46")

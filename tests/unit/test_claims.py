@@ -11,6 +11,10 @@ import pytest
 
 from divergences.claims import Claim, Document
 from divergences.claims.tables import markdown, natural, part_of
+from tests.claims.test_part_c import test_piles_of_earth as piles
+from tests.claims.test_part_c_critics import test_direction_of_the_gradient as direction
+from tests.claims.test_part_c_critics import test_far_and_near_generators as nearer
+from tests.claims.test_part_d_dynamics import test_bilinear_game as orbits
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own-claims.md").read_text(encoding="utf-8")
@@ -250,3 +254,16 @@ def test_order_and_parts_of_rows():
         "## Part B: Second", "## Part A: First", "## Part 3", "## Part Z"
     ]  # fmt: skip
     assert "a\\|b: ∞ ≤ 0 " in text
+
+
+@pytest.mark.parametrize("test", [piles, direction, nearer, orbits])
+def test_figures_are_small_and_the_same_bytes(test):
+    """A claim draws when it is asked to, without a date, and in no more bytes than a repository can bear."""
+    drawn = []
+    for _ in range(2):
+        claim = Claim("X1", "", "", draws=True)
+        test(claim)
+        drawn.append(claim.figures)
+    assert drawn[0] == drawn[1]
+    assert all(len(figure.svg.encode()) < 60_000 and "<svg" in figure.svg for figure in drawn[0])
+    assert len(drawn[0]) == 1

@@ -15,7 +15,7 @@ from divergences.files._source import Source, require_file
 from divergences.files._stores import Store, joined
 from divergences.files._table import BLOCK, CATEGORY, DATE, NUMBER, Column, indices_of, show
 
-AT_ONCE = 2**25  # bytes
+AT_ONCE = 2**21  # bytes: what the caches of a processor hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,43 +58,52 @@ class NumpyStore:
     def blocks(
         self, names: Sequence[str], rows: int = BLOCK, categories: Collection[str] = ()
     ) -> Iterator[list[Column]]:
-        width = 1 if self.layout.fortran else self._width()
-        step = min(rows, max(1, AT_ONCE // (width * self.layout.dtype.itemsize)))
-        for start in range(0, self.rows, step):
-            yield self._read(names, slice(start, min(start + step, self.rows)), categories)
+        for start in range(0, self.rows, rows):
+            yield self._columns(names, slice(start, min(start + rows, self.rows)), categories)
 
     def take(self, names: Sequence[str], rows: np.ndarray, categories: Collection[str] = ()) -> list[Column]:
-        return self._read(names, rows, categories)
+        return self._columns(names, rows, categories)
 
-    def _read(self, names: Sequence[str], rows: slice | np.ndarray, categories: Collection[str]) -> list[Column]:
-        found = self.layout
-        with open(self.name, "rb") as file:
-            read = lambda cells, width: self._cells(file.fileno(), cells, width)
-            if found.fortran and len(found.shape) == 2:
-                cells = {name: read(_moved(rows, self.places[name] * self.rows), 1)[:, 0] for name in names}
+    def _columns(self, names: Sequence[str], rows: slice | np.ndarray, categories: Collection[str]) -> list[Column]:
+        places = [self.places[name] for name in names]
+        with open(self.name, "rb", buffering=0) as file:
+            if self.layout.fortran and len(self.layout.shape) == 2:  # columns lie one after the other
+                cells = [self._cells(file.fileno(), [0], _moved(rows, place * self.rows), 1)[0] for place in places]
             else:
-                block = read(rows, self._width())
-                records = found.dtype.names is not None
-                cells = {name: block[:, 0][name] if records else block[:, self.places[name]] for name in names}
+                width = 1 if self.layout.dtype.names else (*self.layout.shape, 1)[1]
+                cells = self._cells(file.fileno(), places, rows, width)
         self.source.check()
-        return [array_column(name, cells[name], self.name, name in categories) for name in names]
+        pairs = zip(names, cells, strict=True)
+        return [array_column(name, found, self.name, name in categories) for name, found in pairs]
 
-    def _cells(self, file: int, rows: slice | np.ndarray, width: int) -> np.ndarray:
-        """Rows of so many cells, (n, width); a slice in one piece, others one by one."""
+    def _cells(self, file: int, places: list[int], rows: slice | np.ndarray, width: int) -> list[np.ndarray]:
+        """Of rows of so many cells, or of records, those at some places."""
+        names, dtype = self.layout.dtype.names, self.layout.dtype
+        count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        cells = [np.empty(count, dtype[place] if names else dtype) for place in places]
+        start = 0
+        for block in self._read(file, rows, width):
+            stop = start + len(block)
+            for found, place in zip(cells, places, strict=True):
+                found[start:stop] = block[:, 0][names[place]] if names else block[:, place]
+            start = stop
+        return cells
+
+    def _read(self, file: int, rows: slice | np.ndarray, width: int) -> Iterator[np.ndarray]:
+        """Rows of so many cells, some at a time, each time in the same memory: a slice, or one by one."""
         size = width * self.layout.dtype.itemsize
+        buffer = memoryview(bytearray(max(size, AT_ONCE // size * size if isinstance(rows, slice) else 0)))
+        step = len(buffer) // size
         if isinstance(rows, slice):
-            data = os.pread(file, (rows.stop - rows.start) * size, self.layout.offset + rows.start * size)
-            count = rows.stop - rows.start
+            spans = ((start, min(step, rows.stop - start)) for start in range(rows.start, rows.stop, step))
         else:
-            data = b"".join(os.pread(file, size, self.layout.offset + row * size) for row in rows.tolist())
-            count = len(rows)
-        if len(data) != count * size:
-            self.source.check()
-            raise FileFormatError(f"{show(self.name)} ends early: it is truncated.")
-        return np.frombuffer(data, self.layout.dtype).reshape(count, width)
-
-    def _width(self) -> int:
-        return (*self.layout.shape, 1)[1]
+            spans = ((row, 1) for row in rows.tolist())
+        for start, count in spans:
+            part = buffer[: count * size]
+            if os.preadv(file, [part], self.layout.offset + start * size) != len(part):
+                self.source.check()
+                raise FileFormatError(f"{show(self.name)} ends early: it is truncated.")
+            yield np.frombuffer(part, self.layout.dtype).reshape(count, width)
 
 
 def _moved(rows: slice | np.ndarray, by: int) -> slice | np.ndarray:

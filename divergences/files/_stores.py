@@ -107,9 +107,14 @@ class ParquetStore:
         import pyarrow.parquet as parquet
 
         texts = [name for name, kind in self.kinds.items() if kind == CATEGORY]
-        # The buffer keeps a large row group from being read at once.
+        # Read as it comes, in small pieces: otherwise Arrow fetches a row group, or the file, at once.
         return parquet.ParquetFile(
-            file, metadata=self.metadata, page_checksum_verification=True, read_dictionary=texts, buffer_size=1 << 20
+            file,
+            metadata=self.metadata,
+            page_checksum_verification=True,
+            read_dictionary=texts,
+            pre_buffer=False,
+            buffer_size=1 << 20,
         )
 
     def blocks(

@@ -66,7 +66,7 @@ KINDS = (".parquet", ".feather", ".npy", ".f.npy", ".records.npy", "-parquet", "
 def told(column: Column) -> list:
     """The cells in words or numbers, whatever the codes."""
     if column.measured:
-        return np.where(column.missing, None, column.values).tolist()
+        return [None if np.isnan(value) else value for value in column.values.tolist()]
     return [column.categories[code] if code >= 0 else None for code in column.values]
 
 

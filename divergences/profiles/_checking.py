@@ -7,12 +7,13 @@ import numpy as np
 
 from divergences.profiles.categories import MOST as WORDS
 from divergences.profiles.categories import CategoryProfile
-from divergences.profiles.cells import HIGHEST, LOWEST, Cells, ends, sizes
-from divergences.profiles.moments import LIMIT
+from divergences.profiles.cells import HIGHEST, LOWEST, Cells, around_zero, ends, sizes
+from divergences.profiles.moments import LIMIT, Moments, first_sum, second_sum
 from divergences.profiles.numbers import NumberProfile
 from divergences.profiles.rows import ROWS, RowSample
 
 INFINITE = 0x7FF << 52
+MANTISSA, LOW27 = (1 << 52) - 1, (1 << 27) - 1
 
 
 def require(condition: bool, what: str) -> None:
@@ -43,9 +44,34 @@ def sound_numbers(profile: NumberProfile, n: int) -> NumberProfile:
     binade = moments.binade
     require(bool(np.all(np.diff(binade) > 0) and np.all((binade >= 0) & (binade < 4096))), "the order of binades")
     require(bool(np.all(binade & 2047 < 2047) and np.all(moments.sums >= 0)), "the sums of binades")
+    require(_agree(cells, moments), "the sums of cells or binades")
     extremes = np.array([profile.lowest, profile.highest])
     require(not len(cells) or bool(np.all(np.isfinite(extremes)) and extremes[0] <= extremes[1]), "the extremes")
     return profile
+
+
+def _agree(cells: Cells, moments: Moments) -> bool:
+    """Whether cells and binades have the same counts and sums, and the squares are possible ones."""
+    table = np.zeros((4096, 5), np.int64)
+    size = sizes(cells.start)
+    mantissa = (size & MANTISSA) + ((size >> 52 > 0).astype(np.int64) << 52)
+    parts = (cells.count * (mantissa & LOW27), cells.count * (mantissa >> 27), cells.low, cells.high)
+    rows = (size >> 52) + 2048 * (cells.start < 0)
+    apart = ~around_zero(cells.start, cells.level)
+    np.add.at(table, rows[apart], np.stack([cells.count, *parts], axis=1)[apart])
+    joined = np.zeros(2, np.int64)  # counts of the cells around zero, by sign
+    joined[(cells.start[~apart] < 0).astype(int)] = cells.count[~apart]
+    for binade, sums in zip(moments.binade.tolist(), moments.sums.tolist(), strict=True):
+        n, total = sums[0], first_sum(sums)
+        ends = (n << 52, n << 53) if binade & 2047 else (0, n << 52)
+        if not (n > 0 and ends[0] <= total < ends[1] and total**2 <= n * second_sum(sums) < ends[1] ** 2):
+            return False
+        count, lower, upper, low, high = table[binade].tolist()
+        if binade & 2047 <= cells.level - 4:
+            joined[binade >= 2048] -= n
+        elif (count, lower + (upper << 27) + low + (high << 26)) != (n, total):
+            return False
+    return not joined.any()
 
 
 def sound_categories(profile: CategoryProfile, n: int) -> CategoryProfile:

@@ -36,7 +36,7 @@ class Moments:
     def total(self, below: int = 2048, negative: bool | None = None) -> int:
         """Σx of the numbers in the binades `below`, of one sign or (None) both, in units of 2**-1074."""
         return sum(
-            (-_first(sums) if binade >= 2048 else _first(sums)) << (max(binade & 2047, 1) - 1)
+            (-first_sum(sums) if binade >= 2048 else first_sum(sums)) << (max(binade & 2047, 1) - 1)
             for binade, sums in self._rows
             if binade & 2047 < below and negative in (None, binade >= 2048)
         )
@@ -44,7 +44,7 @@ class Moments:
     @property
     def squares(self) -> int:
         """Σx² in units of 2**-2148."""
-        return sum(_second(sums) << 2 * (max(binade & 2047, 1) - 1) for binade, sums in self._rows)
+        return sum(second_sum(sums) << 2 * (max(binade & 2047, 1) - 1) for binade, sums in self._rows)
 
     @property
     def mean(self) -> float:
@@ -77,9 +77,11 @@ def mean_shift(a: Moments, b: Moments) -> float:
     return (b.total() * a.n - a.total() * b.n) / ((a.n * b.n) << UNIT)
 
 
-def _first(sums: list[int]) -> int:
+def first_sum(sums: list[int]) -> int:
+    """Σm of a binade."""
     return sums[1] + (sums[2] << 27)
 
 
-def _second(sums: list[int]) -> int:
+def second_sum(sums: list[int]) -> int:
+    """Σm² of a binade."""
     return sums[3] + (sums[4] << 27) + (sums[5] << 54) + (sums[6] << 81)

@@ -1,6 +1,6 @@
 """The profile of a table: what comparisons need of it, in kilobytes per column, made in one pass and in parts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import cast
@@ -11,7 +11,7 @@ from divergences._checks import generator
 from divergences._parallel import run_blocks
 from divergences.errors import DataError
 from divergences.files import Column, Table, show
-from divergences.files._table import BOOLEAN, CATEGORY, DATE, NUMBER
+from divergences.files._table import BOOLEAN, CATEGORY, DATE, NUMBER, indices_of
 from divergences.profiles import categories, numbers, rows
 from divergences.profiles._hashing import shortened
 from divergences.profiles.categories import CategoryProfile
@@ -86,6 +86,29 @@ class Profile:
     def names(self) -> tuple[str, ...]:
         """Of the columns, in their order."""
         return tuple(self.columns)
+
+    @property
+    def source(self) -> str:
+        """The labels of its parts."""
+        return ", ".join(self.labels)
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return self.n
+
+    def select(self, columns: Sequence[str] | None) -> "Profile":
+        """The profile with only `columns`, in their order; None keeps all. Unknown names raise `DataError`."""
+        if columns is None:
+            return self
+        names = [self.names[k] for k in indices_of(self.names, columns, self.source)]
+        sample = replace(self.rows, columns=tuple(self.rows.columns[self.names.index(name)] for name in names))
+        return replace(self, columns=MappingProxyType({name: self.columns[name] for name in names}), rows=sample)
+
+    def renamed(self, names: Sequence[str]) -> "Profile":
+        """The profile with other names for its columns."""
+        columns = dict(zip(names, self.columns.values(), strict=True))
+        sample = tuple(replace(c, name=name) for c, name in zip(self.rows.columns, names, strict=True))
+        return replace(self, columns=MappingProxyType(columns), rows=replace(self.rows, columns=sample))
 
 
 def merge(*profiles: Profile) -> Profile:

@@ -68,7 +68,7 @@ def _agree(cells: Cells, moments: Moments) -> bool:
             return False
         count, lower, upper, low, high = table[binade].tolist()
         if binade & 2047 <= cells.level - 4:
-            joined[binade >= 2048] -= n
+            joined[binade >> 11] -= n
         elif (count, lower + (upper << 27) + low + (high << 26)) != (n, total):
             return False
     return not joined.any()

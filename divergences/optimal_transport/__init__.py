@@ -7,6 +7,7 @@ from divergences.optimal_transport._solution import GibbsPlan, Solution, Solver
 from divergences.optimal_transport.exact import Exact
 from divergences.optimal_transport.linear_program import LinearProgram, constraints
 from divergences.optimal_transport.lipschitz import KantorovichRubinstein, kantorovich_rubinstein
+from divergences.optimal_transport.max_sliced import MaxSliced, max_sliced_wasserstein
 from divergences.optimal_transport.sinkhorn import Sinkhorn
 from divergences.optimal_transport.sinkhorn_divergence import sinkhorn_divergence, sinkhorn_influence
 from divergences.optimal_transport.sliced import sliced_wasserstein
@@ -24,6 +25,7 @@ __all__ = [
     "GibbsPlan",
     "KantorovichRubinstein",
     "LinearProgram",
+    "MaxSliced",
     "Problem",
     "Sinkhorn",
     "Solution",
@@ -33,6 +35,7 @@ __all__ = [
     "certify",
     "constraints",
     "kantorovich_rubinstein",
+    "max_sliced_wasserstein",
     "sinkhorn_divergence",
     "sinkhorn_influence",
     "sliced_wasserstein",

@@ -34,7 +34,7 @@ from divergences.samples.columns.steps import steps_of
 from divergences.samples.estimators import METHODS
 from divergences.samples.estimators._critic import largest
 from divergences.samples.estimators.histogram import bin_edges
-from divergences.samples.joint import Pooled, energy
+from divergences.samples.joint import Embedding, energy
 
 SIZES, DIMENSIONS, SHIFTS, DIVERGENCES = (100, 1000, 10_000), (1, 2, 10), (0.0, 1.0), ("kl", "js")
 NOMINAL, PERMUTATIONS = 0.95, 99
@@ -74,7 +74,7 @@ def w1_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) ->
 
 def energy_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """As `compare` tests all columns."""
-    return energy(Pooled(np.concatenate([x, y]), len(x), "none", PERMUTATIONS), rng).pvalue
+    return energy(Embedding.of(x, y), PERMUTATIONS, rng).pvalue
 
 
 def aggregated_mmd(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import frexp, ldexp, sqrt
 
 import numpy as np
+
+from divergences.samples.permutation import shuffled
 
 SMALL = 20_000  # values in all up to which samples are sorted by NumPy; beyond, the compiled kernels are worth loading
 BLOCK = 2**15  # steps at a time, so that their arrays stay in the processor's cache
 MARGINALS = 10**9  # NumPy draws hypergeometric counts below this total
-LABELS = 2**21  # counts drawn at a time
+DRAWN, CACHED = 2**22, 2**16  # labels or counts drawn at a time; summed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,30 +48,33 @@ class Steps:
         return np.diff(self.ahead_x), np.diff(self.ahead_y)
 
     def w1(self, ahead_x: np.ndarray) -> np.ndarray:
-        """W₁ = ∫ |F − G| when so many of the n reference values, (..., k + 1), are at most each value."""
-        ahead_y = self.ahead_x + self.ahead_y - ahead_x
-        return np.abs(ahead_x / self.n - ahead_y / self.m)[..., :-1] @ np.diff(self.values)
+        """W₁ = ∫ |F − G| when so many of the n reference values, (..., k), are at most each value."""
+        rank = (self.ahead_x + self.ahead_y)[1:-1]
+        difference = ahead_x[..., :-1] * float(self.n + self.m)  # n m (F − G), whole: equal laws differ by nothing
+        difference -= float(self.n) * rank
+        unit = unit_of(self.values[0], self.values[-1])
+        return unit * (np.abs(difference, out=difference) @ (np.diff(self.values[1:]) / unit) / self.n / self.m)
 
-    def relabelled(self, rows: int, rng: np.random.Generator) -> np.ndarray:
-        """`ahead_x` for random choices of which n of the n + m pooled values are the reference, (rows, k + 1)."""
-        pooled = np.diff(self.ahead_x + self.ahead_y)
-        total, out = self.n + self.m, np.zeros((rows, len(self.values)), np.int64)
-        if 8 * len(pooled) > total:  # shuffling labels takes less time than drawing counts
-            label = np.broadcast_to(np.arange(total) < self.n, (rows, total))
-            ahead = np.cumsum(rng.permuted(label, axis=1), axis=1, dtype=np.int32)
-            out[:, 1:] = ahead[:, (self.ahead_x + self.ahead_y)[1:] - 1]
-        else:
-            drawn = rng.multivariate_hypergeometric(pooled, self.n, size=rows, method="marginals")
-            np.cumsum(drawn, axis=1, out=out[:, 1:])
-        return out
+    def relabelled(self, rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Blocks (..., k) of `ahead_x` for random choices of which n of the n + m pooled values are the reference."""
+        rank, total = (self.ahead_x + self.ahead_y)[1:], self.n + self.m
+        if 32 * len(rank) <= total:  # drawing counts takes less time than shuffling labels
+            step = max(1, DRAWN // len(rank))
+            for size in _sizes(rows, step):
+                counts = np.diff(rank, prepend=0)
+                yield np.cumsum(rng.multivariate_hypergeometric(counts, self.n, size, method="marginals"), axis=1)
+            return
+        for size in _sizes(rows, max(1, DRAWN // total)):
+            label, step = shuffled(self.n, total, size, rng), max(1, CACHED // total)
+            for k in range(0, size, step):
+                ahead = np.cumsum(label[k : k + step], axis=1, dtype=np.int32)
+                yield ahead if len(rank) == total else ahead[:, rank - 1]
 
     def permuted_w1(self, rows: int, rng: np.random.Generator) -> np.ndarray:
         """W₁ of `rows` random re-labellings."""
         if self.n + self.m >= MARGINALS:
             return self.bridged_w1(rows, rng)
-        step = max(1, LABELS // min(8 * len(self.values), self.n + self.m))
-        parts = [self.w1(self.relabelled(min(step, rows - k), rng)) for k in range(0, rows, step)]
-        return np.concatenate(parts)
+        return np.concatenate([self.w1(ahead) for ahead in self.relabelled(rows, rng)])
 
     def bridged_w1(self, rows: int, rng: np.random.Generator) -> np.ndarray:
         """The same from Gaussian bridges with the covariance that F − G has under re-labelling."""
@@ -77,7 +82,20 @@ class Steps:
         path = np.cumsum(rng.standard_normal((rows, len(level) - 1)) * np.sqrt(np.diff(level)), axis=1)
         bridge = path - path[:, -1:] * level[1:]
         scale = sqrt((1 / self.n + 1 / self.m) * (self.n + self.m) / (self.n + self.m - 1))
-        return scale * (np.abs(bridge)[:, :-1] @ np.diff(self.values)[1:])
+        return scale * (np.abs(bridge)[:, :-1] @ np.diff(self.values[1:]))
+
+
+def unit_of(low: float, high: float) -> float:
+    """The power of two at or below high - low, in which no square or sum of lengths overflows or vanishes.
+
+    >>> unit_of(0.0, 5.0), unit_of(1.0, 1.0)
+    (4.0, 1.0)
+    """
+    return ldexp(1.0, frexp(high - low)[1] - 1) if high > low else 1.0
+
+
+def _sizes(rows: int, step: int) -> Iterator[int]:
+    return (min(step, rows - k) for k in range(0, rows, step))
 
 
 def steps_of(x: np.ndarray, y: np.ndarray) -> Iterator[Steps]:

@@ -5,11 +5,11 @@ The walk takes the steps in blocks, so that millions of values need no arrays of
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import frexp, hypot, ldexp, sqrt
+from math import hypot, sqrt
 
 import numpy as np
 
-from divergences.samples.columns.steps import Steps
+from divergences.samples.columns.steps import Steps, unit_of
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Line:
     Attributes:
         w1: ∫ |F − G|.
         standard_error: of w1: the potential φ with slope −sign(F − G) is its influence function.
-        deviation: of the pooled values.
+        w1_sd: w1 in standard deviations of the pooled values; 0 where all are equal.
         mean_shift: mean of y minus mean of x, ∫ (F − G).
         ks: sup |F − G|; tied values jump together.
         superiority: P(Y > X) + P(Y = X)/2.
@@ -86,7 +86,7 @@ class Line:
 
     w1: float
     standard_error: float
-    deviation: float
+    w1_sd: float
     mean_shift: float
     ks: float
     superiority: float
@@ -100,7 +100,7 @@ def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limit
 
     Lengths are measured in a power of two near the span, so that no square overflows or vanishes.
     """
-    unit = ldexp(1.0, frexp(high - low)[1] - 1) if high > low else 1.0
+    unit = unit_of(low, high)
     w1 = shift = ks = pairs = potential = 0.0
     below, above, distinct = 0, 0, 0
     pooled, phi_x, phi_y = Moments(), Moments(), Moments()
@@ -132,7 +132,7 @@ def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limit
     return Line(
         w1=w1 * unit,
         standard_error=hypot(phi_x.deviation / sqrt(n), phi_y.deviation / sqrt(m)) * unit,
-        deviation=pooled.deviation * unit,
+        w1_sd=w1 / pooled.deviation if pooled.deviation > 0 else 0.0,
         mean_shift=shift * unit,
         ks=ks,
         superiority=pairs / n / m,

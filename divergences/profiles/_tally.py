@@ -1,6 +1,7 @@
 """The compiled pass over values: counts in cells, and exact sums of the values and of their squares."""
 
 import numpy as np
+from numba import types
 
 from divergences._compiler import compiled
 
@@ -11,7 +12,11 @@ MANTISSA = (1 << 52) - 1
 INFINITE = 0x7FF << 52
 
 
-@compiled("int64(float64[::1], int64, int64, int64[:,::1], int64[:,::1], int64[::1])")
+_VALUES = types.Array(types.float64, 1, "C", readonly=True)  # writable arrays are accepted too
+_TABLE = types.Array(types.int64, 2, "C")
+
+
+@compiled(types.int64(_VALUES, types.int64, types.int64, _TABLE, _TABLE, types.Array(types.int64, 1, "C")))
 def tally(values: np.ndarray, first: int, level: int, slots: np.ndarray, powers: np.ndarray, found: np.ndarray) -> int:
     """Count the values from `first` on, until half of the slots are taken; the index of the first one not counted.
 

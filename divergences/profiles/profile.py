@@ -10,7 +10,7 @@ import numpy as np
 from divergences._checks import generator
 from divergences._parallel import run_blocks
 from divergences.errors import DataError
-from divergences.files import Column, Table, show
+from divergences.files import Column, StoredTable, Table, show
 from divergences.files._table import BOOLEAN, CATEGORY, DATE, NUMBER, indices_of
 from divergences.profiles import categories, numbers, rows
 from divergences.profiles._hashing import shortened
@@ -60,7 +60,7 @@ class Profile:
         """The profile of a table that comes in batches, each of which is dropped before the next one is asked for.
 
         Args:
-            batches: tables with the same columns; the batches' sizes change nothing.
+            batches: tables with the same columns, or one table; the batches' sizes change nothing.
             label: the name of this part among those that will be merged; by default the batches' source. Which rows are
                 kept depends on it, and no two parts may have the same one.
             seed: of the row sample.
@@ -72,7 +72,9 @@ class Profile:
         """
         generator(seed)  # judges the seed
         made: Profile | None = None
-        for table in [batches] if isinstance(batches, Table) else batches:
+        if isinstance(batches, Table):
+            batches = batches.batches() if isinstance(batches, StoredTable) else [batches]
+        for table in batches:
             if made is None:
                 made = _nothing(table, shortened(label or table.source), int(seed))
             made = _extended(made, table)

@@ -73,10 +73,12 @@ def test_cells_are_fine_where_values_are():
 
 
 @pytest.mark.parametrize(
-    "values", [np.array([1.5, 2.5], np.float32), np.arange(2), np.arange(6.0)[::3], np.arange(2.0).astype(">f8")]
+    "values",
+    [np.array([1.5, 2.5], np.float32), np.arange(2), np.arange(6.0)[::3], np.arange(3.0), np.arange(2.0).astype(">f8")],
 )
 def test_any_layout_is_taken(values):
     before = values.copy()
+    values.flags.writeable = False
     assert NumberProfile.of(values).mean == values.astype(float).mean()
     assert np.array_equal(values, before)
 

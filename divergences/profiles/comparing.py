@@ -182,6 +182,23 @@ def _compare_numbers(
 def _compare_categories(
     name: str, x: CategoryProfile, y: CategoryProfile, permutations: int, rng: np.random.Generator
 ) -> ColumnComparison:
+    words, counts = common_counts(x, y)
+    gaps = (x.missing, y.missing)
+    words = [*words, OTHERS]
+    told = compare_counts(
+        name, words, counts[0], counts[1], kind=x.kind, missing=gaps, permutations=permutations, rng=rng
+    )
+    if x.exact and y.exact:
+        return told
+    note = (
+        f"from a profile: {len(words) - 1} categories chosen by their hash are compared one by one, the others "
+        "together: distances are lower bounds, and an unseen category may hide among the others"
+    )
+    return replace(told, notes=(*told.notes, note))
+
+
+def common_counts(x: CategoryProfile, y: CategoryProfile) -> tuple[list[str], np.ndarray]:
+    """The words that both sides keep or would keep, and their counts (2, k + 1), last those of all others."""
     level = max(x.level, y.level)
     x, y = x.at(level), y.at(level)
     words = sorted({*x.words, *y.words})
@@ -190,15 +207,4 @@ def _compare_categories(
     for row, side in zip(counts, (x, y), strict=True):
         row[[place[word] for word in side.words]] = side.count
         row[-1] = side.other
-    gaps = (x.missing, y.missing)
-    words = [*words, OTHERS]
-    told = compare_counts(
-        name, words, counts[0], counts[1], kind=x.kind, missing=gaps, permutations=permutations, rng=rng
-    )
-    if not level:
-        return told
-    note = (
-        f"from a profile: {len(words) - 1} categories chosen by their hash are compared one by one, the others "
-        "together: distances are lower bounds, and an unseen category may hide among the others"
-    )
-    return replace(told, notes=(*told.notes, note))
+    return words, counts

@@ -267,3 +267,19 @@ def test_figures_are_small_and_the_same_bytes(test):
     assert drawn[0] == drawn[1]
     assert all(len(figure.svg.encode()) < 60_000 and "<svg" in figure.svg for figure in drawn[0])
     assert len(drawn[0]) == 1
+
+
+LECTURES = {"I": "isachenko", "S": "stavrou-kountouris", "E": "exercise", "N": "sansone", "W": "improved-gan"}
+
+
+@pytest.mark.parametrize(("letter", "page"), LECTURES.items())
+def test_every_claim_is_on_the_page_of_its_lecture(letter, page):
+    """Whoever holds a lecture finds all its rows, its errors marked as such, and every link leads to a row."""
+    claims = json.loads((ROOT / "docs" / "claims.json").read_text(encoding="utf-8"))
+    verdicts = {c["row"]: c["verdict"] for c in claims}
+    text = (ROOT / "docs" / "lectures" / f"{page}.md").read_text(encoding="utf-8")
+    named = dict(re.findall(r"\[([A-D]\d+)(\s✗)?\]\(\.\./claims\.md#\1\)", text))
+    assert {c["row"] for c in claims if letter in c["source"]} <= set(named)
+    assert set(named) <= set(verdicts)
+    wrong = {row for row, mark in re.findall(r"\[([A-D]\d+)(\s✗)?\]", text) if mark}
+    assert wrong == {c["row"] for c in claims if letter in c["source"] and c["verdict"] == "erratum"}

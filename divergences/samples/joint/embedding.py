@@ -151,6 +151,8 @@ def _block(x: Column, y: Column, most: int) -> tuple[np.ndarray | None, list[str
         coordinates, merged = _categories(codes, most)
         if merged:
             told = [f"column {x.name!r}: the joint distances take its {merged} rarest categories together"]
+        if merged and not coordinates.any():
+            return None, [f"column {x.name!r}: none of its categories is common, the joint distances leave it out"]
     variance = float(np.square(coordinates).sum(axis=1).mean())
     return (coordinates / np.sqrt(variance), told) if variance > 0 else (None, told)
 

@@ -201,7 +201,7 @@ def test_what_cannot_be_is_refused(files, tmp_path):
     for shard in ((2, 2), (-1, 2), (0, 0), (0, 1.5)):
         with pytest.raises(DataError, match="shard"):
             matrix(paths, tmp_path / "out", shard=shard)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(DataError, match="metric must be one of w1, w1_sd":
+    with pytest.raises(DataError, match="metric must be one of w1, w1_sd"):
         matrix(paths, tmp_path / "out", metric="w2")
     with pytest.raises(FileNotFoundError):
         matrix([paths[0], "none.csv"], tmp_path / "out")

@@ -183,7 +183,8 @@ def _extended(profile: Profile, table: Table) -> Profile:
     run_blocks(work, len(table.columns), 1)
     below = int(profile.rows.priority[-1]) if profile.rows.full else None
     sample = RowSample.of(table, profile.labels[0], profile.n, profile.seed, below)
-    return _merged(profile, Profile(parts, sample, len(table), (), profile.seed))
+    ordered = {name: parts[name] for name in table.names}  # threads finish in any order
+    return _merged(profile, Profile(ordered, sample, len(table), (), profile.seed))
 
 
 def _profiled(column: Column, level: int) -> ColumnProfile:

@@ -152,6 +152,18 @@ def test_tables_merge_to_the_bit(threads, monkeypatch):
     assert to_bytes(from_bytes(expected)) == expected
 
 
+def test_threads_keep_the_order_of_columns(monkeypatch):
+    """Also where the first column takes longest."""
+    rng = np.random.default_rng(7)
+    columns = [Column(f"c{k}", rng.normal(size=50_000) if k % 5 == 0 else np.ones(50_000)) for k in range(30)]
+    profiles = []
+    for threads in ("1", "4"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        profiles.append(Profile.of(Table(tuple(columns), "example")))
+    assert profiles[1].names == tuple(f"c{k}" for k in range(30))
+    assert to_bytes(profiles[0]) == to_bytes(profiles[1])
+
+
 def test_columns_of_one_pass_are_those_of_the_parts():
     rng = np.random.default_rng(4)
     whole_ = table(rng, 20_000)

@@ -22,6 +22,7 @@ from divergences.catalogue import (
     total_variation,
     weighted_js,
 )
+from divergences.comparing import Comparison, compare
 from divergences.densities.mixture import Mixture
 from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
 from divergences.f_divergence import FDivergence
@@ -29,10 +30,12 @@ from divergences.files import Column, Table, read_table
 from divergences.optimal_transport import (
     Exact,
     LinearProgram,
+    MaxSliced,
     Sinkhorn,
     TransportResult,
     Univariate,
     kantorovich_rubinstein,
+    max_sliced_wasserstein,
     sinkhorn_divergence,
     sliced_wasserstein,
     transport,
@@ -40,9 +43,7 @@ from divergences.optimal_transport import (
 )
 from divergences.renyi import bhattacharyya, chernoff, renyi
 from divergences.samples import (
-    Comparison,
     MMDTest,
-    compare,
     energy_distance,
     estimate,
     frechet_distance,
@@ -66,6 +67,7 @@ __all__ = [
     "Interval",
     "LinearProgram",
     "MMDTest",
+    "MaxSliced",
     "Mixture",
     "NotNormalizedError",
     "Sinkhorn",
@@ -89,6 +91,7 @@ __all__ = [
     "kantorovich_rubinstein",
     "kl",
     "le_cam",
+    "max_sliced_wasserstein",
     "mmd",
     "mmd_test",
     "neyman",

@@ -3,12 +3,14 @@
 from typing import Any
 
 from divergences._results import Estimate
+from divergences.comparing import Comparison
 from divergences.report import pictures
 from divergences.report.document import Section, picture, table, text
-from divergences.samples import Comparison, JointComparison
+from divergences.samples import ColumnComparison, JointComparison
+from divergences.samples.joint import Joint
 from divergences.wording import number, plain
 
-LEVEL = 0.05
+LEVEL = pictures.LEVEL
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its interval on one line
 
 
@@ -17,41 +19,60 @@ def verdict(comparison: Comparison) -> str:
 
     Columns count as different at a false discovery rate of 5%, the tables also when the energy distance says so at 5%.
 
-    >>> from divergences.samples import compare
+    >>> from divergences import compare
     >>> verdict(compare([[0.0], [1.0], [2.0]], [[0.0], [1.0], [2.0]], rng=0))
     'No difference was found between reference and current: ...'
     """
     columns = pictures.by_effect(comparison)
     differing = [column for column in columns if column.pvalue_adjusted <= LEVEL]
-    energy, w2 = comparison.joint["energy_distance"], comparison.joint["w2"]
-    if not differing and energy.pvalue > LEVEL:
-        return (
+    energy, w2 = comparison.joint.get("energy_distance"), comparison.joint.get("w2")
+    jointly = energy is not None and energy.pvalue <= LEVEL
+    if not differing and not jointly:
+        told = (
             f"No difference was found between reference and current: no column of {len(columns)} differs at a false "
-            f"discovery rate of 5%, and the energy distance between the tables is one that two samples of one law "
-            f"would often give (p = {number(energy.pvalue, 2)})."
+            "discovery rate of 5%"
+        )
+        if energy is None:
+            return told + "."
+        return (
+            told + ", and the energy distance between the tables is one that two samples of one law would often give "
+            f"(p = {number(energy.pvalue, 2)})."
         )
     told = f"Reference and current differ: {len(differing)} of {len(columns)} columns at a false discovery rate of 5%"
-    told += f", and jointly (energy distance, p = {number(energy.pvalue, 2)})." if energy.pvalue <= LEVEL else "."
+    told += f", and jointly (energy distance, p = {number(energy.pvalue, 2)})." if energy and jointly else "."
     if differing:
-        top = differing[0]
-        told += (
-            f" The largest difference is in {plain(top.name)}: W₁ = {number(top.w1, 3)}, which is "
-            f"{number(top.w1_sd, 3)} standard deviations."
-        )
+        told += f" The largest difference is in {plain(differing[0].name)}: {_largest(differing[0])}."
+    if w2 is None:
+        return told
     return told + (
         f" The joint W₂ is {number(w2.value, 3)}; two samples of one law would stay below {number(w2.null_95, 3)} "
         "in 95% of cases."
     )
 
 
+def _largest(column: ColumnComparison) -> str:
+    """How far a column has moved, in words."""
+    if column.w1 is not None:
+        unit = f" {column.unit}" if column.unit else ""
+        return f"W₁ = {number(column.w1, 3)}{unit}, which is {number(column.w1_sd, 3)} standard deviations"
+    if column.total_variation is not None:
+        return f"a share of {number(100 * float(column.total_variation), 3)}% of its rows is in other categories"
+    gaps = (f"{number(100 * share, 3)}%" for share in (column.missing_reference, column.missing_current))
+    return "{} of its cells are missing in the reference, {} in the current data".format(*gaps)
+
+
 def comparison_report(comparison: Comparison) -> list[Section]:
     """The sections of a report: verdict, columns, joint distances, plan, and how it was computed.
 
-    >>> from divergences.samples import compare
-    >>> [section.title for section in comparison_report(compare([0.0, 1.0, 2.0], [1.0, 2.0, 4.0], rng=0))]
-    ['In short', 'Column by column', 'All columns together', 'Who goes where', 'How this was computed']
+    >>> from divergences import compare
+    >>> [section.title for section in comparison_report(compare([0.0, 1.0, 2.0], [1.0, 2.0, 4.0], rng=0, joint=False))]
+    ['In short', 'Column by column', 'How this was computed']
     """
-    return [_short(comparison), _columns(comparison), _joint(comparison), _plan(comparison), _method(comparison)]
+    sections = [_short(comparison), _columns(comparison)]
+    if comparison.together is not None:
+        together = comparison.together
+        sections += [_joint(comparison), _attribution(together), _plan(together)]
+    return [*sections, _method(comparison)]
 
 
 def _short(comparison: Comparison) -> Section:
@@ -61,46 +82,59 @@ def _short(comparison: Comparison) -> Section:
         picture(
             pictures.effects(comparison),
             alt=f"W1 of the {shown} columns that differ most, in standard deviations, beside the null range",
-            caption=f"How far each column moved ({shown} of {len(comparison.columns)} columns, largest first). A point "
-            "inside its grey bar is what two samples of one law would give.",
+            caption=f"How far each column moved ({shown} of {len(comparison.columns)} columns; those that differ at a "
+            "false discovery rate of 5% come first). A point inside its grey bar is what two samples of one law give.",
         ),
     ]
     return Section("In short", [*blocks, *(text(f"Note: {warning}.") for warning in comparison.warnings[:20])])
 
 
 def _columns(comparison: Comparison) -> Section:
-    header = ["column", "W₁ ± se", "W₁ in sd", "95% null", "KS", "JS distance, 95%", "TV, 95%", "p"]
-    rows = []
-    for c in pictures.by_effect(comparison):
-        w1 = f"{number(c.w1)}{NBSP}±{NBSP}{number(c.standard_error, 2)}"
-        binned = (f"{number(e.value, 2)}{NBSP}{_between(e)}" for e in (c.js_distance, c.total_variation))
-        rows.append([c.name, w1, c.w1_sd, c.null_95, c.ks, *binned, c.pvalue_adjusted])
-    shown = min(pictures.PANELS, len(rows))
-    return Section(
-        "Column by column",
-        [
-            picture(
-                pictures.densities(comparison),
-                alt=f"histograms of the {shown} columns that differ most, reference and current",
-                caption=f"Share of rows per bin, for the {shown} columns that differ most. Each says its W₁ in "
-                "standard deviations; the outermost 0.2% of values are not drawn.",
-            ),
-            table(
-                header,
-                rows,
-                "Largest W₁ in standard deviations first. W₁ with its standard error (se) and its null quantile are in "
-                "the column's own unit; JS distance and total variation (TV), with their 95% intervals, are of the "
-                "binned laws, in [0, 0.833] and [0, 1]; p-values are by permutation of W₁, adjusted by Benjamini and "
-                "Hochberg.",
-            ),
-        ],
-    )
+    columns = pictures.by_effect(comparison)
+    shown = min(pictures.PANELS, len(columns))
+    gaps = any(c.missing_reference or c.missing_current for c in columns)
+    header = ["column", "kind", "W₁ ± se", "W₁ in sd", "95% null", "KS", "JS distance, 95%", "TV, 95%", "PSI (null)"]
+    header += ["missing", "p"] if gaps else ["p"]
+    blocks: list[Any] = [
+        picture(
+            pictures.densities(comparison),
+            alt=f"histograms of the {shown} columns that differ most, reference and current",
+            caption=f"Share of rows per bin or category, for the {shown} columns that differ most. Each says its W₁ in "
+            "standard deviations; the outermost 0.2% of numbers are not drawn.",
+        ),
+        table(
+            header,
+            [_row(c, gaps) for c in columns],
+            "Columns that differ at a false discovery rate of 5% first, then by W₁ in standard deviations; any two "
+            "categories are one step apart. W₁ with its standard error (se) and its null quantile are in the column's "
+            "own unit, of dates in days. JS distance and total variation (TV), with their 95% intervals, are of the "
+            "binned laws, in [0, 0.833] and [0, 1]; the population stability index (PSI) on ten bins is followed by "
+            "the 95% quantile of what two samples of one law give. p-values are adjusted by Benjamini and Hochberg.",
+        ),
+    ]
+    unseen = [c for c in columns if c.unseen is not None and c.unseen.share > 0][:20]
+    if unseen:
+        rows = [[c.name, c.unseen.share, ", ".join(c.unseen.names)] for c in unseen if c.unseen is not None]
+        told = "Share of current values that the reference lacks: outside its range, or in new categories."
+        blocks.append(table(["column", "share", "new categories, commonest first"], rows, told))
+    return Section("Column by column", blocks)
 
 
-def _between(estimate: Estimate) -> str:
-    """The interval of an estimate."""
+def _row(c: ColumnComparison, gaps: bool) -> list[Any]:
+    """What the table of columns says of one."""
+    w1 = "–" if c.w1 is None else f"{number(c.w1)}{NBSP}±{NBSP}{number(c.standard_error, 2)}"
+    psi = "–" if c.psi is None else f"{number(c.psi.value, 2)}{NBSP}({number(c.nulls['psi'].quantile_95, 2)})"
+    binned = (_with_interval(e) for e in (c.js_distance, c.total_variation))
+    missing = f"{number(100 * c.missing_reference, 2)}%{NBSP}→{NBSP}{number(100 * c.missing_current, 2)}%"
+    return [c.name, c.kind, w1, c.w1_sd, c.null_95, c.ks, *binned, psi, *([missing] if gaps else []), c.pvalue_adjusted]
+
+
+def _with_interval(estimate: Estimate | None) -> str:
+    """A value and its interval."""
+    if estimate is None:
+        return "–"
     low, high = estimate.confidence_interval or (None, None)
-    return f"[{number(low, 2)},{NBSP}{number(high, 2)}]"
+    return f"{number(estimate.value, 2)}{NBSP}[{number(low, 2)},{NBSP}{number(high, 2)}]"
 
 
 def _joint(comparison: Comparison) -> Section:
@@ -139,12 +173,51 @@ def gap(entry: JointComparison) -> float:
     return 0.0 if entry.upper is None or entry.lower is None else entry.upper - entry.lower
 
 
-def _plan(comparison: Comparison) -> Section:
+def _attribution(together: Joint) -> Section:
+    columns = list(together.attribution.columns.items())
+    blocks: list[Any] = []
+    if len(columns) > 1:
+        rows = [[name, s.share, s.null_95, s.cost, s.excess] for name, s in columns[:100]]
+        blocks = [
+            picture(
+                pictures.sources(together),
+                alt="each column's share of the cost of the optimal plan, beside what permutations give",
+                caption="Which columns the joint distance comes from: the share of each in the cost of the optimal "
+                "plan for W₂, largest excess first. In many columns most of the cost is the price of finite samples, "
+                "which permutations show in grey.",
+            ),
+            table(
+                ["column", "share of the cost", "95% null", "cost", "above the mean of permutations"],
+                rows,
+                "The cost of the plan is a sum over columns; costs are squared standard deviations.",
+            ),
+        ]
+    for side in ("reference", "current"):
+        told = [
+            [w.row + 1, w.witness, w.cost, "; ".join(f"{plain(k, 24)} = {_cell(v)}" for k, v in w.values.items())]
+            for w in getattr(together.attribution, f"{side}_rows")
+        ]
+        blocks.append(
+            table(
+                ["row", "witness", "cost", "its values in the columns that pay most"],
+                told,
+                f"The rows of the {side} that show the difference most: how much closer they lie to their own side "
+                "than to the other (mean distances), and what they pay in the plan.",
+            )
+        )
+    return Section("Where it comes from", blocks)
+
+
+def _cell(value: Any) -> str:
+    return "missing" if value is None else number(value) if isinstance(value, float) else plain(value, 24)
+
+
+def _plan(together: Joint) -> Section:
     return Section(
         "Who goes where",
         [
             picture(
-                pictures.transport_plan(comparison),
+                pictures.transport_plan(together),
                 alt="reference and current rows in two principal components, joined by the optimal transport plan",
                 caption="The optimal plan for W₂: every reference row (blue) is joined to the current rows (orange) "
                 "that receive its mass. Planned in all columns, drawn in the two directions of largest variance.",
@@ -159,14 +232,19 @@ def _method(comparison: Comparison) -> Section:
         [role, meta[role]["source"], meta[role]["rows"], meta[role]["joint_rows"]] for role in ("reference", "current")
     ]
     methods = [[pictures.NAMES[e.name], e.method, e.unit, "; ".join(e.notes)] for e in comparison.joint.values()]
-    counts = ", ".join(f"{name} {count}" for name, count in meta["permutations"].items())
+    counts = ", ".join(f"{name} {count}" for name, count in meta["permutations"].items()) or "none jointly"
+    tests = list(dict.fromkeys(c.test for c in comparison.columns.values()))
+    told = "; ".join(tests[:8]) + ("; ..." if len(tests) > 8 else "")
     return Section(
         "How this was computed",
         [
             table(["role", "source", "rows", "rows used jointly"], rows, "What was compared."),
-            table(["distance", "how", "unit", "notes"], methods, "How each joint distance was computed."),
+            *([table(["distance", "how", "unit", "notes"], methods, "The joint distances.")] if methods else []),
+            text(f"Tests of the columns: {told}."),
             text(f"Direction: {meta['direction']}."),
-            text(f"Permutations: {counts}. Seed: {meta['seed']}. Gaps: {meta['nan_policy']}."),
+            text(
+                f"Permutations: {counts}. Method: {meta['method']}. Seed: {meta['seed']}. Gaps: {meta['nan_policy']}."
+            ),
             text(
                 "Standard errors come from influence functions; they describe the spread of the estimate where the "
                 "laws differ, and mean little near zero, where the null quantile is the yardstick."

@@ -7,11 +7,18 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from matplotlib.patches import Patch
 
-from divergences.samples import ColumnComparison, Comparison
+from divergences.comparing import Comparison
+from divergences.files import aligned_columns
+from divergences.report.bars import bars
+from divergences.samples import ColumnComparison
+from divergences.samples.joint import Embedding, Joint
 from divergences.wording import plain
 
 REFERENCE, CURRENT, NULL, FAINT = "#2f6db3", "#d9641e", "#c9cfd6", "#4a525c"
+LEVEL = 0.05  # of false discoveries
+LATEST = 2.5e11  # seconds: the year 9892
 PANELS = 12  # densities shown; the table has the rest
 LEAST = 0.1  # where ratios are cut off on a logarithmic axis: MMD² may be negative
 LINES = 4000  # of a plan, beyond which it is drawn as pixels
@@ -20,8 +27,10 @@ NAMES = {
     "w2": "W₂",
     "sinkhorn_divergence": "Sinkhorn divergence",
     "sliced_w2": "sliced W₂",
+    "max_sliced_w2": "max-sliced W₂",
     "energy_distance": "energy distance",
     "mmd": "MMD²",
+    "classifier_auc": "classifier AUC",
 }
 
 
@@ -37,19 +46,18 @@ def _glyphs() -> frozenset[int]:
 
 
 def by_effect(comparison: Comparison) -> list[ColumnComparison]:
-    """The columns, largest W₁ in standard deviations first."""
-    return sorted(comparison.columns.values(), key=lambda column: -(column.w1_sd or 0.0))
+    """The columns, what matters first: those that differ at a false discovery rate of 5%, then the larger w1_sd."""
+    return sorted(comparison.columns.values(), key=lambda c: (c.pvalue_adjusted > LEVEL, -(c.w1_sd or 0.0)))
 
 
 def effects(comparison: Comparison) -> Figure:
     """W₁ of each column in standard deviations, beside what two samples of one law would reach."""
-    shown = by_effect(comparison)[:20]
-    figure = Figure(figsize=(7.6, 0.9 + 0.27 * len(shown)), layout="constrained")
+    shown = [column for column in by_effect(comparison)[:20] if column.w1_sd is not None]
+    figure = Figure(figsize=(7.6, 0.9 + 0.27 * max(1, len(shown))), layout="constrained")
     axes = figure.subplots()
     rows = np.arange(len(shown))
-    scale = np.array([(column.w1_sd or 0.0) / column.w1 if column.w1 else 0.0 for column in shown])
-    values, errors = (np.array([getattr(c, k) for c in shown]) * scale for k in ("w1", "standard_error"))
-    null = np.array([column.null_95 for column in shown]) * scale
+    values = np.array([column.w1_sd or 0.0 for column in shown])
+    null, errors = (np.array([_in_deviations(column, name) for column in shown]) for name in ("null_95", "error"))
     axes.barh(rows, null, height=0.72, color=NULL, label="as two samples of one law (95%)")
     axes.errorbar(
         values, rows, xerr=1.96 * errors, fmt="o", color=CURRENT, markersize=5, capsize=2, label="W₁, 95% interval"
@@ -64,8 +72,22 @@ def effects(comparison: Comparison) -> Figure:
     return figure
 
 
+def _in_deviations(column: ColumnComparison, name: str) -> float:
+    """The null quantile or the standard error of w1_sd: of a category those of its total variation, rescaled."""
+    if column.w1 is not None:
+        value = column.null_95 if name == "null_95" else column.standard_error
+        scale = (column.w1_sd or 0.0) / column.w1 if column.w1 > 0 else 0.0
+    else:
+        null = column.nulls.get("total_variation")
+        if null is None or column.total_variation is None:
+            return 0.0
+        value = null.quantile_95 if name == "null_95" else column.total_variation.standard_error
+        scale = (column.w1_sd or 0.0) / null.observed if null.observed > 0 else 0.0
+    return (value or 0.0) * scale
+
+
 def densities(comparison: Comparison) -> Figure:
-    """Histograms of the columns that differ most, reference and current on one axis."""
+    """Shares of rows in the columns that differ most, reference and current on one axis."""
     shown = by_effect(comparison)[:PANELS]
     across = min(3, len(shown))
     down = -(-len(shown) // across)
@@ -75,45 +97,57 @@ def densities(comparison: Comparison) -> Figure:
         _density(axes, comparison, column)
     for axes in grid.flat[len(shown) :]:
         axes.set_axis_off()
-    handles, names = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper left", ncols=2, frameon=False, fontsize=9)
+    figure.legend(
+        handles=[Patch(color=REFERENCE, alpha=0.45), Patch(edgecolor=CURRENT, fill=False, linewidth=1.4)],
+        labels=["reference", "current"],
+        loc="outside upper left",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
     return figure
 
 
 def _density(axes: Any, comparison: Comparison, column: ColumnComparison) -> None:
-    tables = (comparison.reference, comparison.current)
-    x, y = (table.values[:, table.names.index(column.name)] for table in tables)
-    x, y = x[~np.isnan(x)], y[~np.isnan(y)]
-    pooled = np.concatenate([x, y])
-    low, high = np.quantile(pooled, [0.002, 0.998])
-    if low == high:
-        low, high = pooled.min(), pooled.max()
-    room = (high - low) * 0.02 if high > low else max(1.0, abs(high) * 1e-3)
-    edges = np.linspace(low - room, high + room, 1 + min(36, max(8, int(2 * len(pooled) ** (1 / 3)))))
-    for values, colour, name, filled in ((x, REFERENCE, "reference", True), (y, CURRENT, "current", False)):
-        heights = np.histogram(values, edges)[0] / len(values)
-        axes.stairs(heights, edges, color=colour, fill=filled, alpha=0.45 if filled else 1, label=name, linewidth=1.4)
+    tables = comparison.reference, comparison.current
+    x, y = (table.column(column.name) for table in tables)
+    found = bars(*aligned_columns(x, y))
+    for heights, colour, filled in ((found.reference, REFERENCE, True), (found.current, CURRENT, False)):
+        style: dict[str, Any] = {"fill": filled, "alpha": 0.45 if filled else 1, "linewidth": 1.4}
+        if found.edges is None:
+            axes.bar(np.arange(len(heights)), heights, width=0.8, facecolor=colour, edgecolor=colour, **style)
+        else:
+            axes.stairs(heights, found.edges, color=colour, **style)
     axes.set_title(label(column.name), fontsize=9, loc="left", parse_math=False)
-    axes.text(
-        0.98,
-        0.95,
-        f"{column.w1_sd:.2f} sd",
-        transform=axes.transAxes,
-        ha="right",
-        va="top",
-        fontsize=8,
-        color=FAINT,
-    )
+    if column.w1_sd is not None:
+        place = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 8, "color": FAINT}
+        axes.text(0.98, 0.95, f"{column.w1_sd:.2f} sd", **place)
     axes.set_yticks([])
-    axes.locator_params(axis="x", nbins=4)
     axes.tick_params(labelsize=7)
+    if found.edges is None:
+        ticks = [label(name, 9) for name in found.labels]
+        axes.set_xticks(range(len(ticks)), ticks, parse_math=False, rotation=30 if len(ticks) > 3 else 0)
+    elif column.kind == "date":
+        _date_ticks(axes, found.edges)
+    else:
+        axes.locator_params(axis="x", nbins=4)
     _tidy(axes, left=False)
 
 
-def transport_plan(comparison: Comparison) -> Figure:
+def _date_ticks(axes: Any, edges: np.ndarray) -> None:
+    """Two dates along an axis of seconds since 1970; far beyond the calendar none."""
+    ticks = edges[0] + (edges[-1] - edges[0]) * np.array([0.2, 0.8])
+    if np.abs(ticks).max() < LATEST:
+        unit = "D" if edges[-1] - edges[0] > 3 * 86_400 else "m"
+        axes.set_xticks(
+            ticks, [str(np.datetime64(round(t), "s").astype(f"datetime64[{unit}]")) for t in ticks.tolist()]
+        )
+
+
+def transport_plan(together: Joint) -> Figure:
     """The optimal plan for W₂ seen in the first two principal components of the pooled, standardised rows."""
-    (x, y), shares, names = _projected(comparison)
-    plan = comparison.plan.tocoo()
+    (x, y), shares, names = _projected(together.points)
+    plan = together.plan.tocoo()
     weight = plan.data / plan.data.max()
     figure = Figure(figsize=(7.6, 5.2), layout="constrained")
     axes = figure.subplots()
@@ -132,14 +166,11 @@ def transport_plan(comparison: Comparison) -> Figure:
     return figure
 
 
-def _projected(comparison: Comparison) -> tuple[list[np.ndarray], np.ndarray, tuple[str, str]]:
+def _projected(points: Embedding) -> tuple[list[np.ndarray], np.ndarray, tuple[str, str]]:
     """The joint rows of both tables in two principal components, and the share of variance of each."""
-    tables = (comparison.reference, comparison.current)
-    rows = [table.values[r] for table, r in zip(tables, comparison.plan_rows, strict=True)]
-    pooled = np.concatenate(rows)
-    pooled = pooled - pooled.mean(axis=0)
-    spread = pooled.std(axis=0)
-    pooled = pooled / np.where(spread > 0, spread, 1.0)
+    pooled = points.points - points.points.mean(axis=0)
+    if not pooled.shape[1]:  # nothing but constants
+        pooled = np.zeros((len(pooled), 1))
     _, singular, directions = np.linalg.svd(pooled, full_matrices=False)
     flat = np.zeros((len(pooled), 2))
     k = min(2, len(directions))
@@ -149,15 +180,34 @@ def _projected(comparison: Comparison) -> tuple[list[np.ndarray], np.ndarray, tu
     shares = np.zeros(2)
     total = float((singular**2).sum())
     shares[:k] = singular[:k] ** 2 / total if total > 0 else 0.0
-    return np.split(flat, [len(rows[0])]), shares, ("first principal component", "second")
+    return np.split(flat, [points.n]), shares, ("first principal component", "second")
+
+
+def sources(together: Joint) -> Figure:
+    """Each column's share in the cost of the plan for W₂, beside what permutations give."""
+    shown = list(together.attribution.columns.items())[:20]
+    figure = Figure(figsize=(7.6, 0.9 + 0.27 * max(1, len(shown))), layout="constrained")
+    axes = figure.subplots()
+    rows = np.arange(len(shown))
+    axes.barh(rows, [s.null_95 for _, s in shown], height=0.72, color=NULL, label="as two samples of one law (95%)")
+    axes.plot([s.share for _, s in shown], rows, "o", color=CURRENT, markersize=5, label="share of the cost")
+    axes.set_yticks(rows, [label(name) for name, _ in shown], parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    _tidy(axes)
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9)
+    return figure
 
 
 def joint_distances(comparison: Comparison) -> Figure:
     """Each joint distance as a multiple of the 95% quantile that two samples of one law would give."""
-    entries = [entry for entry in comparison.joint.values() if entry.null_95 > 0]
+    entries = [e for e in comparison.joint.values() if e.null_95 > (0.5 if e.name == "classifier_auc" else 0.0)]
     figure = Figure(figsize=(7.6, 0.9 + 0.36 * max(1, len(entries))), layout="constrained")
     axes = figure.subplots()
-    ratios = [max(entry.value / entry.null_95, LEAST) for entry in entries]
+    base = [0.5 if entry.name == "classifier_auc" else 0.0 for entry in entries]  # what no difference gives
+    ratios = [max((e.value - b) / (e.null_95 - b), LEAST) for e, b in zip(entries, base, strict=True)]
     axes.axvspan(LEAST / 2, 1, color=NULL, alpha=0.6, label="as two samples of one law (95%)", linewidth=0)
     axes.plot(ratios, np.arange(len(entries)), "o", color=CURRENT, markersize=6, label="this comparison")
     for k, (entry, ratio) in enumerate(zip(entries, ratios, strict=True)):

@@ -1,4 +1,4 @@
-"""What `compare` returns: plain data, in the order reference first, current second."""
+"""What comparing one column, or all together, returns: plain data, in the order reference first, current second."""
 
 import math
 from collections.abc import Mapping
@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from divergences._results import Estimate, Interval
-from divergences.files import Table
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class ColumnComparison:
         missing_reference, missing_current: the shares of gaps.
         w1: W₁.
         w1_lower, w1_upper: a bracket of it; equal unless the values are known by a profile only.
-        w1_sd: w1 in standard deviations of the pooled column.
+        w1_sd: w1 in standard deviations of the pooled column; of categories too, any two of them being one step apart.
         standard_error: of w1, by its influence function.
         null_95: the 95% quantile of w1 among permutations: what two samples of one law would reach.
         ks: Kolmogorov-Smirnov, the largest difference of the distribution functions.
@@ -167,54 +165,3 @@ class JointComparison:
         if self.confidence_interval is not None:
             fields["confidence_interval"] = list(self.confidence_interval)
         return {**fields, "notes": list(self.notes)}
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Every distance between two tables, with its uncertainty.
-
-    `columns` and `joint` map names to their comparisons, in the order of the reference; `warnings` says what was left
-    out or should be doubted; `meta` says what was compared and how. `reference` and `current` are the rows compared,
-    `plan` is the optimal plan for W₂ between the rows `plan_rows` of the two: for pictures.
-    """
-
-    columns: Mapping[str, ColumnComparison]
-    joint: Mapping[str, JointComparison]
-    warnings: tuple[str, ...]
-    meta: Mapping[str, Any]
-    reference: Table
-    current: Table
-    plan: coo_array = field(repr=False)
-    plan_rows: tuple[Any, Any] = field(repr=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, {"columns", "joint", "warnings", "meta"}; what is not finite is None, and named.
-
-        >>> from divergences.samples import compare
-        >>> result = compare([0.0, 1.0, 2.0], [1.0, 2.0, 3.0], rng=0).to_dict()
-        >>> result["columns"]["column_1"]["w1"], sorted(result)
-        (1.0, ['columns', 'joint', 'meta', 'warnings'])
-        """
-        nonfinite: list[str] = []
-        out = {
-            "columns": {name: column.to_dict() for name, column in self.columns.items()},
-            "joint": {name: joint.to_dict() for name, joint in self.joint.items()},
-            "warnings": list(self.warnings),
-            "meta": dict(self.meta),
-        }
-        out = _finite(out, "", nonfinite)
-        if nonfinite:
-            out["meta"]["nonfinite"] = nonfinite
-        return out
-
-
-def _finite(value: Any, path: str, nonfinite: list[str]) -> Any:
-    """`value` with None for NaN and infinities, whose paths go to `nonfinite` with what they were."""
-    if isinstance(value, dict):
-        return {k: _finite(v, f"{path}/{k}", nonfinite) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v, f"{path}/{k}", nonfinite) for k, v in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        nonfinite.append(f"{path} = {value}")
-        return None
-    return value

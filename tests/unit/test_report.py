@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from divergences.comparing import Comparison, compare
 from divergences.files import Table
 from divergences.report import Report, Section, comparison_report, picture, table, text, verdict
 from divergences.report.pictures import densities, joint_distances, label
-from divergences.samples import Comparison, compare
 from divergences.saving import write_atomically
 from divergences.wording import number, plain, spreadsheet
 
@@ -99,7 +99,7 @@ def test_pictures_are_well_formed_and_the_same_each_time(hostile):
     first, second = comparison_report(hostile), comparison_report(hostile)
     assert first == second
     pictures = [block for section in first for block in section.blocks if block.kind == "picture"]
-    assert len(pictures) == 4
+    assert len(pictures) == 5
     for block in pictures:
         svg = base64.b64decode(getattr(block, "source").split(",", 1)[1])  # noqa: B009
         names = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()}  # noqa: S314
@@ -130,11 +130,12 @@ def test_a_constant_column_and_one_row_can_be_drawn():
     """The pictures of degenerate data are dull, not errors."""
     x = Table.numbers(("constant", "b"), np.array([[1.0, 2.0], [1.0, 3.0]]), "x")
     y = Table.numbers(("constant", "b"), np.array([[1.0, 5.0], [1.0, 3.0]]), "y")
-    assert len(comparison_report(compare(x, y, rng=0, permutations=1))) == 5
+    assert len(comparison_report(compare(x, y, rng=0, permutations=1))) == 6
     same = Table.numbers(("b",), np.array([[1.0], [1.0]]), "x")
-    assert len(comparison_report(compare(same, same, rng=0, permutations=1))) == 5
+    assert len(comparison_report(compare(same, same, rng=0, permutations=1))) == 6
     single = Table.numbers(("b",), np.array([[1.0]]), "x")
-    assert len(comparison_report(compare(single, same, rng=0, permutations=1))) == 5
+    assert len(comparison_report(compare(single, same, rng=0, permutations=1))) == 6
+    assert len(comparison_report(compare(x, y, rng=0, joint=False))) == 3
 
 
 def test_tables_align_numbers_and_write_what_is_unknown():
@@ -162,7 +163,7 @@ def test_the_verdict_counts_adjusted_p_values():
     rng = np.random.default_rng(0)
     result = compare(rng.normal(size=(40, 2)), rng.normal([2.0, 0.0], size=(40, 2)), rng=0, permutations=99)
     columns = {
-        name: replace(c, pvalue=0.01, pvalue_adjusted=0.01 if c.w1 > 1 else 0.2) for name, c in result.columns.items()
+        name: replace(c, pvalue=0.01, pvalue_adjusted=0.01 if (c.w1 or 0) > 1 else 0.2) for name, c in result.columns.items()
     }
     assert "differ: 1 of 2 columns" in verdict(replace(result, columns=columns))
 
@@ -179,7 +180,8 @@ def test_the_joint_picture_shows_value_over_null():
     """Far apart is to the right of one, and each point stands on the line of its distance."""
     result = compare(np.arange(20.0), np.arange(20.0) + 50, rng=0, permutations=9)
     points: Any = joint_distances(result).axes[0].lines[0]
-    expected = [entry.value / entry.null_95 for entry in result.joint.values()]
+    base = {"classifier_auc": 0.5}  # what no difference gives
+    expected = [(e.value - base.get(e.name, 0)) / (e.null_95 - base.get(e.name, 0)) for e in result.joint.values()]
     np.testing.assert_allclose(points.get_xdata(), expected)
     assert min(expected) > 1
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from divergences.comparing import compare
 from divergences.errors import ConvergenceError, DataError
 from divergences.optimal_transport import (
     Exact,
@@ -14,7 +15,7 @@ from divergences.optimal_transport import (
     transport,
     wasserstein,
 )
-from divergences.samples import compare, energy_distance, estimate, mmd
+from divergences.samples import energy_distance, estimate, mmd
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 2)), RNG.normal(size=(9, 2)) + 1

@@ -122,7 +122,7 @@ def compare_jointly(
     others = [distance(points, permutations, rng, progress) for distance in (sinkhorn, sliced, max_sliced)]
     found = [w1, w2, *others, *quadratic]
     plan = plan_of(solved, points.squared[: points.n, points.n :])
-    costs = np.array(null).reshape(-1, len(points.names))
+    costs = np.reshape(null, (len(null), len(points.names)))
     return Joint(
         entries={entry.name: entry for entry in found},
         plan=coo_array(solved.plan),

@@ -1,0 +1,80 @@
+"""What can be compared: tables, frames, arrays, paths, profiles, dask frames; and how two of them are matched."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from divergences._arrays import is_torch, to_numpy
+from divergences._checks import real_array
+from divergences.errors import DataError
+from divergences.files import Table, batches, from_frame, from_matrix, read_table
+from divergences.profiles import Profile, load
+
+HELD = 2**28  # bytes of text that are read into memory; more is read once, into a profile
+TEXT = (".csv", ".txt", ".tsv", ".tab", ".gz")
+Source = Table | Profile
+
+
+def as_source(value: Any, name: str, method: str | None = None) -> Source:
+    """`value` as a table or profile; `name` is its source where it has none of its own."""
+    if isinstance(value, Table | Profile):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return read_source(Path(value), method=method)
+    if hasattr(value, "__dask_graph__"):
+        from divergences.profiles.dask import profile_of_dask
+
+        return profile_of_dask(value, source=name)
+    if not bare(value):
+        return from_frame(value, name)
+    array = real_array(value, name)
+    return from_matrix(to_numpy(array) if is_torch(array) else array, name)
+
+
+def read_source(
+    path: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    categories: Sequence[str] = (),
+    method: str | None = None,
+) -> Source:
+    """The table or profile at `path`; of text too large to hold, unless "exact" is asked for, the profile."""
+    if path.suffix == ".profile":
+        loaded = load(path)
+        return loaded if columns is None else loaded.select(columns)
+    large = path.suffix.lower() in TEXT and path.is_file() and path.stat().st_size > HELD
+    if method == "profile" or (large and method is None):
+        return Profile.of(batches(path, columns=columns, delimiter=delimiter, categories=categories))
+    return read_table(path, columns=columns, delimiter=delimiter, categories=categories)
+
+
+def bare(value: Any) -> bool:
+    """Whether it is an array or a list, which has no names, kinds or gaps of its own."""
+    if isinstance(value, Table | Profile | str | os.PathLike | dict):
+        return False
+    return not any(hasattr(value, speaks) for speaks in ("__arrow_c_stream__", "__dataframe__", "__dask_graph__"))
+
+
+def matched(x: Source, y: Source, columns: Sequence[str] | None) -> tuple[Source, Source]:
+    """Two sources with the same columns in the order of x; what has no partner is an error that names it."""
+    if x.names != y.names and len(x.names) == len(y.names):
+        if _nameless(y.names):
+            y = y.renamed(x.names)
+        elif _nameless(x.names):
+            x = x.renamed(y.names)
+    if columns is not None:
+        return x.select(columns), y.select(columns)
+    alone = [[n for n in a.names if n not in set(b.names)] for a, b in ((x, y), (y, x))]
+    if any(alone):
+        told = [f"only {t.source!r} has {', '.join(map(repr, a[:5]))}" for t, a in zip((x, y), alone, strict=True) if a]
+        shared = [n for n in x.names if n in set(y.names)]
+        choose = f"Choose among the {len(shared)} they share with --columns (columns= in Python)."
+        remedy = choose if shared else "Give them the same names."
+        raise DataError(f"Both tables must have the same columns; {'; '.join(told)}. {remedy}")
+    return x, y.select(x.names)
+
+
+def _nameless(names: Sequence[str]) -> bool:
+    return tuple(names) == tuple(f"column_{k + 1}" for k in range(len(names)))

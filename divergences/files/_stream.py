@@ -13,6 +13,7 @@ from divergences.files._table import BLOCK, CATEGORY, Table, indices_of, show
 from divergences.files._text import Lines, first_row, header, not_utf8, parser_options, refuse_bytes
 
 HEAD = 1 << 24  # bytes in which the first row must end
+CELLS = 1 << 22  # of a block: wide tables come in shorter ones
 
 
 def text_batches(
@@ -57,13 +58,14 @@ def text_batches(
 def _blocks(
     stream: Any, width: int, wanted: Sequence[int], delimiter: str, source: str, header_rows: int, line: Line
 ) -> Iterator[Any]:
-    """Arrow tables of 2¹⁸ rows of text, the last one shorter."""
+    """Arrow tables of 2¹⁸ rows of text, or fewer if they are wide; the last one is shorter."""
     import pyarrow as pa
     import pyarrow.csv as arrow_csv
 
     ragged: list[Any] = []
     held: list[Any] = []
     count, skipped = 0, header_rows
+    size = min(BLOCK, max(1024, CELLS // max(len(wanted), 1)))
     try:
         reader = arrow_csv.open_csv(pa.PythonFile(stream, mode="r"), **parser_options(width, wanted, delimiter, ragged))
         for batch in reader:
@@ -71,10 +73,12 @@ def _blocks(
             skipped = 0
             held.append(batch)
             count += batch.num_rows
-            while count >= BLOCK:
+            if count >= size:
                 table = pa.Table.from_batches(held)
-                yield table.slice(0, BLOCK)
-                held, count = table.slice(BLOCK).to_batches(), count - BLOCK
+                starts = range(0, count - size + 1, size)
+                yield from (table.slice(start, size) for start in starts)
+                held, count = table.slice(len(starts) * size).to_batches(), count - len(starts) * size
+                del table
     except pa.ArrowException as error:
         if ragged:
             where = line(ragged[0].number - 1 - header_rows)

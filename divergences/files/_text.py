@@ -13,6 +13,7 @@ from divergences.files._arrow import require_columns
 from divergences.files._cells import MISSING, NUMERAL, judged
 from divergences.files._table import CATEGORY, Table, check_names, indices_of, show
 
+PARSED = 1 << 20  # bytes: the parser is several times as fast on what the caches of a processor hold
 # Every spelling of what is missing: the parser marks these, and only padded ones are left to find.
 GAPS = sorted({"".join(letters) for word in MISSING for letters in itertools.product(*((c, c.upper()) for c in word))})
 
@@ -158,7 +159,7 @@ def parser_options(width: int, wanted: Iterable[int], delimiter: str, ragged: li
     picked = [str(k) for k in wanted]
     return {
         "read_options": arrow_csv.ReadOptions(
-            use_threads=False, column_names=[str(k) for k in range(width)], block_size=1 << 24
+            use_threads=False, column_names=[str(k) for k in range(width)], block_size=PARSED
         ),
         "parse_options": arrow_csv.ParseOptions(
             delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse

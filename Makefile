@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 # Compiles what is not in the kernel cache yet: nobody's first call waits.
 KERNELS = $(BIN)/python -c 'from divergences import _compiler; print("kernels:", _compiler.load())'
 DOCS   := $(VENV)/.installed-docs
+PEERS  := .venv-bench/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .PHONY: help demo test setup fix check claims bench docs
@@ -45,9 +46,16 @@ check: $(STAMP)
 claims: $(STAMP)
 	@$(BIN)/python -m pytest tests/claims --claims=docs/claims.md --deep -q
 
-bench: $(STAMP)
+$(PEERS): pyproject.toml
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@echo "Setting up .venv-bench ..."
+	@.venv-bench/bin/python -m pip install --quiet '.[bench]'
+	@touch $@
+
+bench: $(STAMP) $(PEERS)
 	@$(BIN)/python tests/bench/run.py docs/benchmarks.md
 	@$(BIN)/python tests/bench/calibration.py docs/calibration.md
+	@$(BIN)/python tests/bench/drift.py docs/drift-benchmarks.md
 
 $(DOCS): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -8,6 +8,7 @@ from cyclopts import App
 from divergences.cli.compare import compare
 from divergences.cli.distance import distance
 from divergences.cli.doctor import doctor
+from divergences.cli.matrix import matrix
 from divergences.cli.profiles import merge, profile
 from divergences.console import run
 
@@ -19,7 +20,7 @@ app = App(
     130 interrupted. Every command takes --debug, which shows the traceback of an error.
     """,
 )
-for command in (compare, distance, profile, merge, doctor):
+for command in (compare, distance, profile, merge, matrix, doctor):
     app.command(command)
 app.register_install_completion_command(name="--install-completion")
 

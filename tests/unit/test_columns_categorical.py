@@ -73,6 +73,12 @@ def test_a_sparse_table_is_permuted():
     assert np.mean(found) == pytest.approx(exact, rel=0.15)
 
 
+@pytest.mark.parametrize("counts", [([60_000, 0, 9], [0, 60_000, 9]), ([9000, 0], [0, 9000])])
+def test_no_pvalue_is_zero(counts: tuple[list[int], list[int]]):
+    """Where it is below the floats, the least of them is told."""
+    assert 0 < counted(*counts).pvalue < 1e-300
+
+
 def test_which_test_is_used():
     """Said in words, and by the rule: Fisher, the law, permutations, or common and rare categories apart."""
     ours = [

@@ -1,5 +1,6 @@
 """Categories and booleans: tests of a table of counts with two rows."""
 
+import sys
 from collections.abc import Sequence
 from math import sqrt
 from typing import Any
@@ -16,6 +17,7 @@ SCARCE = 5  # expected counts below which the chi-square law is not trusted
 BUDGET = 2 * 10**7  # counts drawn for one table: some two seconds
 BATCH = 2**20
 SHOWN = 5
+LEAST = sys.float_info.min  # what is told where a probability is below the floats: none is zero
 
 
 def of_counts(
@@ -110,7 +112,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float:
     >>> round(pearson(np.array([30, 20, 50]), np.array([40, 30, 30])), 6)
     0.014783
     """
-    return float(chdtrc(len(x) - 1, statistic(x, x + y, int(x.sum()))))
+    return max(LEAST, float(chdtrc(len(x) - 1, statistic(x, x + y, int(x.sum())))))
 
 
 def permuted_pearson(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator) -> tuple[float, int]:
@@ -145,7 +147,7 @@ def fisher(a: int, n: int, b: int, m: int) -> float:
     counts = np.arange(low, high + 1)
     logs = -(gammaln(counts + 1) + gammaln(n - counts + 1) + gammaln(k - counts + 1) + gammaln(m - k + counts + 1))
     mass = np.exp(logs - logs.max())
-    return min(1.0, float(mass[logs <= logs[a - low] + 1e-7].sum() / mass.sum()))
+    return min(1.0, max(LEAST, float(mass[logs <= logs[a - low] + 1e-7].sum() / mass.sum())))
 
 
 def share_test(a: int, n: int, b: int, m: int) -> float:

@@ -59,8 +59,8 @@ class Cells:
         """Take in a block of steps: the pooled rank at which each begins, its counts, and where it is."""
         first, last = (int(r) * self.limit // self.total for r in (rank[0], rank[-1]))
         begin = -(-np.arange(first + 1, last + 1) * self.total // self.limit)
-        starts = np.unique(np.concatenate([[0], np.searchsorted(rank, begin)]))
-        starts = starts[starts < len(rank)]
+        starts = np.concatenate([[0], np.searchsorted(rank, begin), [len(rank)]])
+        starts = starts[:-1][np.diff(starts) > 0]  # an atom leaves the cells within it empty
         index = rank[starts] * self.limit // self.total
         self.x[index] += np.add.reduceat(x, starts)
         self.y[index] += np.add.reduceat(y, starts)
@@ -105,6 +105,7 @@ def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limit
     below, above, distinct = 0, 0, 0
     pooled, phi_x, phi_y = Moments(), Moments(), Moments()
     cells = {limit: Cells(limit, n + m) for limit in limits}
+    coarse = [cell for cell in cells.values() if cell.limit < n + m]  # else each value has its own
     first = last = None
     for block in blocks:
         ahead_x, ahead_y = block.ahead_x, block.ahead_y
@@ -124,7 +125,7 @@ def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limit
         below = max(below, int(ahead_y[np.searchsorted(ahead_x, 0, side="right") - 1]) if ahead_x[0] == 0 else 0)
         if ahead_x[0] < n <= ahead_x[-1]:
             above = m - int(ahead_y[np.searchsorted(ahead_x, n)])
-        for cell in cells.values():
+        for cell in coarse:
             cell.add((ahead_x + ahead_y)[:-1], x, y, places[1:])
         distinct += len(x)
         first, last = first or block, block

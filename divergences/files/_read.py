@@ -107,7 +107,8 @@ def batches(
     r"""One pass over what `read_table` reads, in tables of at most so many rows; memory does not grow with the file.
 
     Kinds are those of the schema, or for text those of the first 2¹⁸ rows; a later cell of another kind is an error.
-    Each batch has `categories` of its own. Only .npz, and standard input that is not text, are read whole.
+    Each batch has `categories` of its own. Only .npz, and standard input that is not text, are
+    read whole.
 
     Raises what `read_table` raises.
 
@@ -143,10 +144,15 @@ def batches(
         source.check()
         return
     store = _store(source, suffix, columns, categories)
-    if store is None:
-        yield from read_npz(read_source(source, max_bytes), source.name, columns, max_bytes, categories).batches(rows)
+    if store is not None:
+        yield from StoredTable(store, categories=categories).batches(rows)
         return
-    yield from StoredTable(store, categories=categories).batches(rows)
+    data = read_source(source, max_bytes)
+    if suffix == ".npy":
+        yield from read_npy(data, source.name, columns, categories).batches(rows)
+    else:
+        yield from read_npz(data, source.name, columns, max_bytes, categories).batches(rows)
+    source.check()
 
 
 def _suffix(source: Source) -> str:

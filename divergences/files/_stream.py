@@ -14,6 +14,7 @@ from divergences.files._text import Lines, first_row, header, not_utf8, parser_o
 
 HEAD = 1 << 24  # bytes in which the first row must end
 CELLS = 1 << 22  # of a block: wide tables come in shorter ones
+FEWEST = 1 << 10  # rows of a block, however wide
 
 
 def text_batches(
@@ -65,7 +66,7 @@ def _blocks(
     ragged: list[Any] = []
     held: list[Any] = []
     count, skipped = 0, header_rows
-    size = min(BLOCK, max(1024, CELLS // max(len(wanted), 1)))
+    size = min(BLOCK, max(FEWEST, CELLS // max(len(wanted), 1)))
     try:
         reader = arrow_csv.open_csv(pa.PythonFile(stream, mode="r"), **parser_options(width, wanted, delimiter, ragged))
         for batch in reader:

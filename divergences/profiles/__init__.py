@@ -11,6 +11,9 @@ label). Shards, a cluster and one machine give one answer.
     rows.py        500 whole rows, for joint distances
     profile.py     all of it, in one pass over batches; merging
     storage.py     the file: versioned, checksummed, no pickle
+    line.py        two columns' cells side by side
+    comparing.py   W₁ and KS bracketed, the rest on the cells' means; metrics.py, matrix.py: many tables, pair by pair
+    dask.py        parts profiled and merged on a cluster
 """
 
 from divergences.profiles.profile import Profile, merge

@@ -91,8 +91,8 @@ class Profile:
 
     @property
     def source(self) -> str:
-        """The labels of its parts."""
-        return ", ".join(self.labels)
+        """Where the rows come from, in words."""
+        return self.labels[0] + (f" and {len(self.labels) - 1} more" if len(self.labels) > 1 else "")
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -203,13 +203,7 @@ def _same_order(a: Profile, b: Profile) -> tuple[Profile, Profile]:
             f"profiles must have the same columns to be merged; {show(odd[0])} is in one of two "
             f"({len(a.names)} and {len(b.names)} columns). Profile the parts with the same --columns."
         )
-    return _sorted(a), _sorted(b)
-
-
-def _sorted(profile: Profile) -> Profile:
-    names = sorted(profile.names)
-    sample = replace(profile.rows, columns=tuple(sorted(profile.rows.columns, key=lambda column: column.name)))
-    return replace(profile, columns=MappingProxyType({name: profile.columns[name] for name in names}), rows=sample)
+    return a.select(sorted(a.names)), b.select(sorted(b.names))
 
 
 def _common_kind(name: str, a: ColumnProfile, b: ColumnProfile) -> str:

@@ -188,6 +188,19 @@ def test_columns_merge_by_name():
         merge(a, Profile.of(numeric(1)))
 
 
+def test_columns_are_chosen_and_renamed():
+    profile = Profile.of(numeric([1, 2], [3, 4], names=("a", "b")))
+    found = profile.select(["b"])
+    assert (found.names, found.rows.table("rows").names, len(found), found.source) == (("b",), ("b",), 2, "example")
+    assert profile.select(None) is profile
+    again = found.renamed(["c"])
+    assert (again.names, again.rows.table("rows").names) == (("c",), ("c",))
+    assert to_bytes(again) == to_bytes(Profile.of(numeric(2, 4, names=("c",))))
+    with pytest.raises(DataError, match="Did you mean 'a'"):
+        profile.select(["aa"])
+    assert merge(profile, Profile.of(numeric([5, 6], names=("a", "b")), label="z")).source == "example and 1 more"
+
+
 def column(kind, *values):
     if kind in ("number", "date"):
         return Column("a", np.array(values, float), kind)

@@ -11,7 +11,7 @@ import pytest
 from divergences.errors import DataError
 from divergences.files import batches, from_frame
 from divergences.profiles import Profile, merge
-from divergences.profiles.cluster import label_of, merged, profile_part, profile_parts
+from divergences.profiles.dask import label_of, merged, profile_of_dask, profile_part
 from divergences.profiles.numbers import NumberProfile
 from divergences.profiles.storage import to_bytes
 
@@ -48,15 +48,15 @@ def here(paths):
 
 
 def test_a_cluster_gives_the_same_bits(client, paths):
-    assert to_bytes(profile_parts(paths, client=client)) == here(paths)
-    assert to_bytes(profile_parts(paths[::-1], client=client)) == here(paths)
-    assert to_bytes(profile_parts(paths, client=client.scheduler.address)) == here(paths)
+    assert to_bytes(profile_of_dask(paths, client=client)) == here(paths)
+    assert to_bytes(profile_of_dask(paths[::-1], client=client)) == here(paths)
+    assert to_bytes(profile_of_dask(paths, client=client.scheduler.address)) == here(paths)
 
 
 def test_without_a_cluster(paths):
     """Dask's own scheduler for one thread."""
     with dask.config.set(scheduler="synchronous"):
-        assert to_bytes(profile_parts(paths)) == here(paths)
+        assert to_bytes(profile_of_dask(paths)) == here(paths)
 
 
 def test_a_killed_worker_changes_no_bit(client, tmp_path):
@@ -73,7 +73,7 @@ def test_a_killed_worker_changes_no_bit(client, tmp_path):
 
     parts = [dask.delayed(slow)(k, str(started)) for k in range(16)]
     with dask.config.set(scheduler="synchronous"):
-        expected = to_bytes(profile_parts(parts))
+        expected = to_bytes(profile_of_dask(parts))
     for file in started.iterdir():
         file.unlink()
     victim = next(iter(client.run(os.getpid).values()))
@@ -87,7 +87,7 @@ def test_a_killed_worker_changes_no_bit(client, tmp_path):
 
     killer = Thread(target=kill)
     killer.start()
-    found = to_bytes(profile_parts(parts, client=client))
+    found = to_bytes(profile_of_dask(parts, client=client))
     killer.join()
     assert found == expected
     done = [int(name.split("-")[0]) for name in os.listdir(started)]
@@ -101,7 +101,7 @@ def test_a_data_frame_of_dask(client):
     rng = np.random.default_rng(1)
     frame = pandas.DataFrame({"size": rng.normal(size=5000), "colour": rng.choice(["red", "blue"], 5000)})
     split = frames.from_pandas(frame, npartitions=5)
-    found = profile_parts(split, client=client, columns=["size"])
+    found = profile_of_dask(split, client=client, columns=["size"])
     assert found.n == 5000
     one = Profile.of(from_frame(frame, "frame", ["size"]), label="x")
     assert found.names == ("size",)
@@ -115,11 +115,11 @@ def test_errors_of_parts_come_back(client, paths):
     with open(paths[3], "a") as file:
         file.write("typo,red\n")
     with pytest.raises(DataError, match="typo"):
-        profile_parts(paths, client=client)
+        profile_of_dask(paths, client=client)
     with pytest.raises(FileNotFoundError):
-        profile_parts([paths[0], paths[0] + ".none.csv"], client=client)
+        profile_of_dask([paths[0], paths[0] + ".none.csv"], client=client)
     with pytest.raises(DataError, match="at least one"):
-        profile_parts([], client=client)
+        profile_of_dask([], client=client)
 
 
 def test_what_a_task_does(paths):

@@ -16,9 +16,10 @@ from divergences.profiles.storage import from_bytes, to_bytes
 WIDTH = 8  # profiles merged by one task
 
 
-def profile_parts(
+def profile_of_dask(
     parts: Any,
     *,
+    source: str = "",
     client: Any = None,
     columns: Sequence[str] | None = None,
     categories: Sequence[str] = (),
@@ -28,7 +29,8 @@ def profile_parts(
 
     Args:
         parts: paths of files, readable by the workers under the same names; or a Dask data frame; or Dask's delayed
-            frames or tables. The label of a file is its path, of another part its number.
+            frames or tables. The label of a file is its path, of another part the source and its number.
+        source: what to call parts that are no files.
         client: a `distributed.Client`, or the address of a scheduler; None takes Dask's current scheduler.
         columns, categories: as for `read_table`.
         seed: of the row sample.
@@ -46,15 +48,19 @@ def profile_parts(
     if not parts:
         raise DataError("parts must be at least one file or partition; got none.")
     make, join = delayed(profile_part, pure=False), delayed(merged, pure=False)
-    tasks = [make(part, label_of(part, k), columns, tuple(categories), seed) for k, part in enumerate(parts)]
+    tasks = [make(part, label_of(part, k, source), columns, tuple(categories), seed) for k, part in enumerate(parts)]
     while len(tasks) > 1:
         tasks = [join(tasks[k : k + WIDTH]) for k in range(0, len(tasks), WIDTH)]
     return from_bytes(_computed(tasks[0], client))
 
 
-def label_of(part: Any, number: int) -> str:
-    """A file's path; of another part its number."""
-    return os.fspath(part) if isinstance(part, str | os.PathLike) else f"part {number}"
+def label_of(part: Any, number: int, source: str = "") -> str:
+    """A file's path; of another part its number.
+
+    >>> label_of("monday.csv", 0), label_of(None, 1, "sales")
+    ('monday.csv', 'sales part 1')
+    """
+    return os.fspath(part) if isinstance(part, str | os.PathLike) else f"{source} part {number}".lstrip()
 
 
 def profile_part(part: Any, label: str, columns: Sequence[str] | None, categories: Sequence[str], seed: int) -> bytes:

@@ -55,7 +55,7 @@ def normals(n: int, m: int, shift: float, seed: int, d: int = 2) -> Embedding:
 def test_values_are_those_of_others(n, m):
     """POT, the public functions, and scikit-learn's AUC where the folds' scores can be had."""
     points, rng = normals(n, m, 0.8, 0, d=3), np.random.default_rng(0)
-    x, y = points.split(points.observed)
+    x, y = points.split()
     a, b = np.full(n, 1 / n), np.full(m, 1 / m)
     w1, w2 = (DISTANCES[name](points, 2, rng) for name in ("w1", "w2"))
     assert w1.value == pytest.approx(ot.emd2(a, b, cdist(x, y)), rel=1e-9)
@@ -73,7 +73,7 @@ def test_the_mmd_p_value_is_that_of_the_public_test():
     """Looked up by row number, but the same kernels and the same permutations."""
     points = normals(20, 25, 0.6, 3)
     found = quadratic.aggregated(points, quadratic.median(points), 99, np.random.default_rng(5))
-    assert found == mmd_test(*points.split(points.observed), permutations=99, rng=np.random.default_rng(5)).pvalue
+    assert found == mmd_test(*points.split(), permutations=99, rng=np.random.default_rng(5)).pvalue
 
 
 def test_the_auc_is_the_one_of_the_held_out_scores():
@@ -130,7 +130,8 @@ def test_a_shift_is_found(name):
 def test_swapping_the_samples_changes_no_value(name):
     """Only the random directions and folds may."""
     points = normals(30, 30, 1.0, 2, d=3)
-    swapped = Embedding.of(*points.split(~points.observed))
+    x, y = points.split()
+    swapped = Embedding.of(y, x)
     one, other = (DISTANCES[name](p, 2, np.random.default_rng(0)).value for p in (points, swapped))
     assert one == pytest.approx(other, rel=0.05 if name == "classifier_auc" else 1e-6)
 
@@ -195,8 +196,26 @@ def test_tables_of_every_kind_have_every_distance():
     alone = compare_jointly(x.take(np.array([0])), y.take(np.array([0])), permutations=3, rng=rng)
     assert alone.entries["w1"].value == pytest.approx(2 * np.sqrt(2))  # two standardised columns, ±1 each
     assert "mmd" not in alone.entries
+    constant = Table.numbers(("a",), np.ones((4, 1)), "c.csv")
+    nothing = compare_jointly(constant, constant, permutations=3, rng=rng)
+    assert all(entry.pvalue == 1 for entry in nothing.entries.values())
+    assert nothing.attribution.columns == {}
     with pytest.raises(DataError, match="rows must be a whole number"):
         compare_jointly(x, y, rows=0, rng=rng)
+
+
+def test_wide_tables_are_compared_in_the_subspace_of_their_rows():
+    """The same numbers; the worst direction is told by the columns themselves."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 12, 40))
+    y[:, 7] += 6
+    points = Embedding.of(x, y)
+    w2, _ = transported(points, 2, 3, rng)
+    assert w2.value**2 == pytest.approx(ot.emd2(np.full(12, 1 / 12), np.full(12, 1 / 12), cdist(x, y, "sqeuclidean")))
+    assert any("subspace" in note for note in w2.notes)
+    worst = max_sliced(points, 3, rng)
+    assert next(iter(worst.loadings or {})) == "column_8"
+    assert worst.value > 6
 
 
 def test_the_same_seed_gives_the_same_bits():

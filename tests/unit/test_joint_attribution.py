@@ -110,5 +110,5 @@ def test_long_plans_are_accounted_for_in_blocks(monkeypatch):
     whole = column_costs(points, points.observed, plan)
     monkeypatch.setattr(attribution, "CELLS", 5)
     np.testing.assert_array_equal(column_costs(points, points.observed, plan), whole)
-    x, y = points.split(points.observed)
+    x, y = points.split()
     assert whole.sum() == pytest.approx(float(wasserstein(x, y, p=2).cost), rel=1e-12)

@@ -110,7 +110,7 @@ def test_identifiers_are_left_out():
     """More than 20 values, and more than half as many as rows; fewer stay."""
     points = embed(*of_codes(np.arange(40), 20))
     assert points.names == ()
-    assert "'c' hardly repeats a value" in points.notes[0]
+    assert points.notes == ("hardly any value repeats, so that the joint distances leave out 'c'",)
     assert not points.points.any()
     assert embed(*of_codes(np.arange(20), 10)).names == ("c",)
     assert embed(*of_codes(np.repeat(np.arange(30), 2), 30)).names == ("c",)
@@ -122,13 +122,35 @@ def test_rare_categories_are_taken_together(monkeypatch):
     codes = np.repeat(np.arange(8), [1, 9, 2, 8, 3, 7, 4, 6])
     points = embed(*of_codes(codes, 20))
     assert points.points.shape[1] == 5  # 9, 8, 7, 6 and the others
-    assert "4 rarest" in points.notes[0]
+    assert points.notes == ("the joint distances take the rarest categories together in 'c'",)
     kept = np.isin(codes, (1, 3, 5, 7))
     same = (codes[:, None] == codes) | ~(kept[:, None] | kept)
     assert ((points.squared < 1e-12) == same).all()
     even = embed(*of_codes(np.repeat(np.arange(8), 5), 20))
     assert even.names == ()
-    assert "none of its categories is common" in even.notes[0]
+    assert "none of them common" in even.notes[0]
+
+
+def test_notes_name_five_columns():
+    """And count the others."""
+    codes = np.arange(30, dtype=np.int32)
+    names = tuple(map(str, codes))
+    table = Table(tuple(Column(f"k{k}", codes, "category", names) for k in range(7)), "t")
+    (note,) = embed(table, table.take(np.array([0]))).notes
+    assert note.endswith("leave out 'k0', 'k1', 'k2', 'k3', 'k4' and 2 more")
+
+
+def test_more_coordinates_than_rows_are_turned():
+    """An isometry: distances and slices stay, and the basis leads back."""
+    rng = np.random.default_rng(0)
+    points = Embedding.of(rng.normal(size=(4, 30)), rng.normal(size=(5, 30)))
+    turned, basis = points.turned
+    assert turned.shape == (9, 9)
+    assert basis is not None
+    np.testing.assert_allclose(turned @ basis.T, points.points, atol=1e-13)
+    np.testing.assert_allclose(
+        points.squared, np.square(points.points[:, None] - points.points).sum(axis=2), atol=1e-12
+    )
 
 
 def test_what_cannot_be_embedded_is_named():

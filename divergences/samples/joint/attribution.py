@@ -114,12 +114,11 @@ def _by_row(paid: np.ndarray, side: np.ndarray, count: int) -> np.ndarray:
 
 def column_costs(points: Embedding, label: np.ndarray, plan: Plan) -> np.ndarray:
     """What each cell of a plan pays in each column, mass times squared difference, (cells, columns)."""
-    x, y = points.split(label)
-    step = max(1, CELLS // points.points.shape[1])
-    parts = [
-        points.by_column(np.square(x[plan.i[s : s + step]] - y[plan.j[s : s + step]])) * plan.mass[s : s + step, None]
-        for s in range(0, len(plan.i), step)
-    ]
+    i, j = np.flatnonzero(label)[plan.i], np.flatnonzero(~label)[plan.j]
+    step, parts = max(1, CELLS // points.points.shape[1]), []
+    for block in (slice(start, start + step) for start in range(0, len(i), step)):
+        paid = points.by_column(np.square(points.points[i[block]] - points.points[j[block]]))
+        parts.append(paid * plan.mass[block, None])
     return np.concatenate(parts)
 
 

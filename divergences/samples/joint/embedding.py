@@ -23,11 +23,15 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from divergences.errors import DataError
-from divergences.files import Column, Table
+from divergences.files import Column, Table, show
 
 UNIT = "standard deviations of the pooled columns"
 CELLS = 2**23  # of the coordinates of categories: beyond, the rare categories of a column are taken together
 LEAST = 5  # categories of a column that are kept apart in any case
+NAMED = 5  # columns of a note
+IDENTIFIERS = "hardly any value repeats, so that the joint distances leave out"
+MERGED = "the joint distances take the rarest categories together in"
+UNCOMMON = "there are many categories, none of them common, so that the joint distances leave out"
 IDENTIFIER = 20  # categories, beyond which a column that hardly repeats a value is no category
 
 
@@ -68,14 +72,26 @@ class Embedding:
         """The labelling of the data: True at the rows of the reference, (n + m,)."""
         return np.arange(len(self.points)) < self.n
 
-    def split(self, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The two samples under a labelling."""
-        return self.points[label], self.points[~label]
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """The two samples, in the coordinates of `turned`."""
+        return self.turned[0][: self.n], self.turned[0][self.n :]
+
+    @cached_property
+    def turned(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The points in at most n + m coordinates (n + m, k), and the basis (d, k) these belong to: None, as they are.
+
+        Beyond one coordinate per row the rows lie in a subspace, and turning it moves no two of them by more than
+        rounding: for what looks at distances and directions only.
+        """
+        if self.points.shape[1] <= len(self.points):
+            return self.points, None
+        basis, coordinates = np.linalg.qr(self.points.T)
+        return np.ascontiguousarray(coordinates.T), basis
 
     @cached_property
     def squared(self) -> np.ndarray:
         """|u - v|² between all rows, (n + m, n + m), by differences."""
-        return squareform(pdist(self.points, "sqeuclidean"), checks=False)
+        return squareform(pdist(self.turned[0], "sqeuclidean"), checks=False)
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -114,17 +130,19 @@ def embed(x: Table, y: Table) -> Embedding:
     if min(len(x), len(y)) == 0:
         raise DataError(f"Both tables must have rows; got {len(x)} and {len(y)}.")
     most = _categories_each(x.columns, len(x) + len(y))
-    names, blocks, notes = [], [], []
+    names, blocks = [], []
+    told: dict[str, list[str]] = {}
     for pair in zip(x.columns, y.columns, strict=True):
-        block, told = _block(*pair, most)
-        notes += told
+        block, remark = _block(*pair, most)
+        if remark:
+            told.setdefault(remark, []).append(pair[0].name)
         if block is not None:
             names.append(pair[0].name)
             blocks.append(block)
     widths = [block.shape[1] for block in blocks]
     points = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(x) + len(y), 1))
     starts = np.cumsum([0, *widths])[:-1]
-    return Embedding(points, len(x), tuple(names), starts, notes=tuple(notes))
+    return Embedding(points, len(x), tuple(names), starts, notes=tuple(_note(*item) for item in told.items()))
 
 
 def _categories_each(columns: Sequence[Column], rows: int) -> int:
@@ -133,28 +151,31 @@ def _categories_each(columns: Sequence[Column], rows: int) -> int:
     return max(LEAST, CELLS // (rows * max(shared, 1)))
 
 
-def _block(x: Column, y: Column, most: int) -> tuple[np.ndarray | None, list[str]]:
+def _block(x: Column, y: Column, most: int) -> tuple[np.ndarray | None, str]:
     """The coordinates (n + m, k) of a column, None if it has none, and what to say about it."""
     if x.kind != y.kind:
         raise DataError(f"Column {x.name!r} must be of one kind in both tables; got {x.kind} and {y.kind}.")
-    missing = np.concatenate([x.missing, y.missing])
+    missing, remark = np.concatenate([x.missing, y.missing]), ""
     if x.measured:
         values = np.concatenate([x.values, y.values])
         if np.isinf(values).any():
-            raise DataError(f"Column {x.name!r} must be finite; row {np.isinf(values).argmax() + 1} is infinite.")
-        coordinates, told = _measured(values, missing), []
+            raise DataError(f"Column {x.name!r} must be finite; {np.isinf(values).sum()} values are infinite.")
+        coordinates = _measured(values, missing)
     else:
-        codes, told = _codes(x, y), []
-        different = len(np.unique(codes[~missing]))
-        if different > max(IDENTIFIER, (~missing).sum() / 2):
-            return None, [f"column {x.name!r} hardly repeats a value: the joint distances leave it out"]
+        codes = _codes(x, y)
+        if len(np.unique(codes[~missing])) > max(IDENTIFIER, (~missing).sum() / 2):
+            return None, IDENTIFIERS
         coordinates, merged = _categories(codes, most)
         if merged:
-            told = [f"column {x.name!r}: the joint distances take its {merged} rarest categories together"]
-        if merged and not coordinates.any():
-            return None, [f"column {x.name!r}: none of its categories is common, the joint distances leave it out"]
+            remark = MERGED if coordinates.any() else UNCOMMON
     variance = float(np.square(coordinates).sum(axis=1).mean())
-    return (coordinates / np.sqrt(variance), told) if variance > 0 else (None, told)
+    return (coordinates / np.sqrt(variance) if variance > 0 else None), remark
+
+
+def _note(remark: str, names: list[str]) -> str:
+    """A remark and the columns it is about."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{remark} {', '.join(map(show, names[:NAMED]))}{more}"
 
 
 def _measured(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
@@ -190,8 +211,8 @@ def _codes(x: Column, y: Column) -> np.ndarray:
     return np.concatenate([codes[c.values.astype(np.int64) + 1] for codes, c in zip(known, (x, y), strict=True)])
 
 
-def _categories(codes: np.ndarray, most: int) -> tuple[np.ndarray, int]:
-    """Centred indicators of the categories that occur, and how many of them were taken together."""
+def _categories(codes: np.ndarray, most: int) -> tuple[np.ndarray, bool]:
+    """Centred indicators of the categories that occur, and whether some of them were taken together."""
     counts = np.bincount(codes)
     present = np.flatnonzero(counts)
     # Categories that occur equally often are kept apart, or taken together, all of them: no name decides.
@@ -199,4 +220,4 @@ def _categories(codes: np.ndarray, most: int) -> tuple[np.ndarray, int]:
     indicators = (codes[:, None] == present[~rare]).astype(float)
     if rare.any():
         indicators = np.column_stack([indicators, 1 - indicators.sum(axis=1)])
-    return indicators - indicators.mean(axis=0), int(rare.sum())
+    return indicators - indicators.mean(axis=0), bool(rare.any())

@@ -62,11 +62,10 @@ def max_sliced(
 
     The value is that of `max_sliced_wasserstein`, which searches longer; the test compares like with like.
     """
-    found = max_sliced_wasserstein(*points.split(points.observed), p=2, rng=rng)
-    # Only what points span matters: beyond one dimension per row, an isometry makes the search cheaper.
-    wide = points.points.shape[1] > len(points.points)
-    flat = np.linalg.qr(points.points.T)[1].T if wide else points.points
-    slices = Slices(np.ascontiguousarray(flat), points.n, 2.0)
+    turned, basis = points.turned
+    found = max_sliced_wasserstein(*points.split(), p=2, rng=rng)
+    direction = found.direction if basis is None else basis @ found.direction
+    slices = Slices(turned, points.n, 2.0)
     fixed = rng.normal(size=(STARTS, slices.points.shape[1]))
 
     def statistic(block: np.ndarray) -> np.ndarray:
@@ -80,7 +79,7 @@ def max_sliced(
         unit=points.unit,
         method="W2 of the projections on the worst direction found; every permutation looks for its own",
         upper=found.upper,
-        loadings=loadings(points, found.direction),
+        loadings=loadings(points, direction),
         **tested,
         notes=found.notes,
     )

@@ -17,6 +17,7 @@ from divergences.samples.joint.permuted import FEWEST, Progress, normal, resolve
 # one size, takes half of the time that transport between unequal sizes does.
 PAIRS = {True: 16_000_000, False: 10_000_000}
 MOST = 99
+TURNED = "more coordinates than rows: the bracket is that of the rows turned into their subspace, true up to rounding"
 AVERAGINGS = 2000  # at most; some twenty to fifty are usual
 FINE, LOOSE = 1e-6, 1e-4  # of Sinkhorn: the value has the first tolerance, all values of the test have the second
 
@@ -69,7 +70,7 @@ def transported(
 
     `seen` is told every permuted labelling with its optimal plan.
     """
-    result = wasserstein(*points.split(points.observed), p=p)
+    result = wasserstein(*points.split(), p=p)
     cost, value = float(result.cost), float(result.distance)
     error = spread(np.concatenate(result.potentials), points.n)
     error = error / (p * value ** (p - 1)) if value > 0 else 0.0  # from the cost to its root
@@ -96,7 +97,7 @@ def transported(
         standard_error=error,
         confidence_interval=normal(value, error),
         **tested,
-        notes=tuple(result.notes),
+        notes=(*result.notes, *((TURNED,) if points.turned[1] is not None else ())),
     )
     return entry, result
 

@@ -25,6 +25,7 @@ from divergences.claims.tables import counted, write
 __all__ = ["Claim", "Document", "Figure", "Line"]
 
 _RECORDED = pytest.StashKey[Claim]()
+_PASSED = pytest.StashKey[bool]()
 
 
 class _Specifications:
@@ -69,25 +70,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def claim(request: pytest.FixtureRequest) -> Generator[Claim]:
     """The recorder of the running claim."""
-    marker = request.node.get_closest_marker("claim")
-    if marker is None or len(marker.args) != 1 or not str(marker.args[0]).strip():
+    if not _row(request.node):
         pytest.fail(f"a claim names its row: @pytest.mark.claim('A1') above {request.node.name}", pytrace=False)
-    function: Callable[..., Any] = request.function
-    statement = " ".join((function.__doc__ or request.node.name.replace("_", " ")).split())
-    recorded = Claim(
-        str(marker.args[0]).strip(),
-        statement,
-        request.node.nodeid,
-        known=_document(request.config).sources,
-        draws=bool(request.config.getoption("--claims")),
-    )
+    recorded = _begun(request.node)
     request.node.stash[_RECORDED] = recorded
     yield recorded
     if request.node.stash.get(_PASSED, False):
         _demand(recorded)
 
 
-_PASSED = pytest.StashKey[bool]()
+def _row(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("claim")
+    return str(marker.args[0]).strip() if marker and len(marker.args) == 1 else ""
+
+
+def _begun(item: pytest.Item) -> Claim:
+    function: Callable[..., Any] | None = getattr(item, "function", None)
+    statement = " ".join((getattr(function, "__doc__", None) or item.name.replace("_", " ")).split())
+    known, draws = _document(item.config).sources, bool(item.config.getoption("--claims"))
+    return Claim(_row(item), statement, item.nodeid, known=known, draws=draws)
 
 
 def _demand(recorded: Claim) -> None:
@@ -103,6 +104,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     """Carry what a claim recorded in its report, so that it reaches the writer from worker processes too."""
     report = yield
     recorded = item.stash.get(_RECORDED, None)
+    if recorded is None and report.failed and _row(item):  # another fixture failed first: no reason to be missing
+        recorded = item.stash[_RECORDED] = _begun(item)
     if recorded is not None:
         recorded.failed |= not report.passed  # a skipped claim has shown nothing
         if report.when == "call":

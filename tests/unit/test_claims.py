@@ -74,6 +74,14 @@ def test_expected_to_fail(claim):
     claim.source("I")
     claim.check("x", expected=1, measured=2)
 
+@pytest.fixture
+def broken():
+    raise RuntimeError
+
+@pytest.mark.claim("B12")
+def test_fixture_fails(broken, claim):
+    'It never comes to this.'
+
 @pytest.mark.claim("C1")
 class TestParameters:
     @pytest.mark.parametrize("k", ["a|b", 2])
@@ -104,10 +112,10 @@ def test_verdicts_and_files(tmp_path, workers):
     """What failed, was skipped, or shows no corrected form does not hold; the JSON has the contract's keys."""
     ran = run(project(tmp_path, CLAIMS), "--claims=out/claims.md", "-n", str(workers))
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert "3 hold, 1 errata, 6 fail" in ran.stdout
+    assert "3 hold, 1 errata, 7 fail" in ran.stdout
     rows = json.loads((tmp_path / "out" / "claims.json").read_text())
     verdicts = [(row["row"], row["verdict"]) for row in rows]
-    fail = [(row, "fails") for row in ("B1", "B2", "B3", "B4", "B10", "B11")]
+    fail = [(row, "fails") for row in ("B1", "B2", "B3", "B4", "B10", "B11", "B12")]
     assert verdicts == [("A1", "holds"), ("A2", "erratum"), *fail, ("C1", "holds"), ("C1", "holds")]
     assert {"row", "claim", "source", "expected", "measured", "tolerance", "verdict"} <= set(rows[0])
     assert rows[0]["expected"] == {"x": 1.0, "y": "inf"}

@@ -80,6 +80,8 @@ def test_numbers_merge_to_the_bit(make):
     values = make(rng, 40_000)
     profile = NumberProfile.of(values)
     assert state(NumberProfile.of(rng.permutation(values))) == state(profile)
+    for level in (profile.cells.level, max(profile.cells.level - 1, LOWEST)):  # where a later batch begins
+        assert state(NumberProfile.of(values, level=level)) == state(profile)
     for seed in range(3):
         rng = np.random.default_rng(seed)
         cuts = np.sort(rng.integers(0, len(values), 12))

@@ -39,6 +39,16 @@ def exact_distances(x, y):
     return w1, ks
 
 
+LAWS = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "lognormal": lambda rng, n: np.exp(rng.normal(size=n)),
+    "cauchy": lambda rng, n: rng.standard_cauchy(n),
+    "whole": lambda rng, n: rng.integers(0, 100, n).astype(float),
+    "offset": lambda rng, n: 1e8 + rng.normal(size=n),
+    "tiny": lambda rng, n: rng.normal(size=n) * 1e-310,
+    "negative": lambda rng, n: -np.exp(3 * rng.normal(size=n)),
+}
+
 numbers = st.one_of(
     st.floats(-1e150, 1e150),
     st.floats(-2, 2),
@@ -71,23 +81,31 @@ def test_the_bracket_holds_where_two_functions_cross(seed):
         assert found.ks_lower - 1e-15 <= ks <= found.ks_upper + 1e-15
 
 
+@pytest.mark.parametrize("law", ["normal", "cauchy", "tiny", "negative", "offset"])
+@pytest.mark.parametrize("most", [4, 20, 100])
+def test_what_is_in_a_cell(law, most):
+    """Counts, ends and Σ(right - x) of each cell, by looking at each value; also of the cells around zero."""
+    values = LAWS[law](np.random.default_rng(5), 300)
+    profile = coarse(values, most)
+    line, level = Line.of(profile, profile), profile.cells.level
+    place = {start: k for k, start in enumerate(profile.cells.start.tolist())}
+    count, behind = [0] * len(place), [Fraction(0)] * len(place)
+    for value in values:
+        k = place[NumberProfile.of(np.array([value])).cells.at(level).start.item()]
+        left, right = (Fraction(float(end[k])) * Fraction(2) ** line.exponent for end in (line.left, line.right))
+        assert left <= Fraction(value) <= right
+        count[k] += 1
+        behind[k] += (right - Fraction(value)) / Fraction(2) ** line.exponent
+    assert line.count.tolist() == [count, count]
+    assert line.behind[0] == pytest.approx([float(part) for part in behind], rel=1e-15, abs=0)
+
+
 @pytest.mark.parametrize(("part", "wrong"), [("_excess", 0.0), ("ROUNDING", -1e-3)])
 def test_a_wrong_bound_is_noticed(part, wrong, monkeypatch):
     """The test above rejects an upper bound that forgets the crossings, and ends rounded inward."""
     monkeypatch.setattr(module, part, wrong if part == "ROUNDING" else lambda low, *_: 0.0 * low[0])
     with pytest.raises(AssertionError):
         test_the_bracket_holds_where_two_functions_cross(0)
-
-
-LAWS = {
-    "normal": lambda rng, n: rng.normal(size=n),
-    "lognormal": lambda rng, n: np.exp(rng.normal(size=n)),
-    "cauchy": lambda rng, n: rng.standard_cauchy(n),
-    "whole": lambda rng, n: rng.integers(0, 100, n).astype(float),
-    "offset": lambda rng, n: 1e8 + rng.normal(size=n),
-    "tiny": lambda rng, n: rng.normal(size=n) * 1e-310,
-    "negative": lambda rng, n: -np.exp(3 * rng.normal(size=n)),
-}
 
 
 @pytest.mark.parametrize("law", LAWS)

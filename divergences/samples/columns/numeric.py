@@ -10,7 +10,7 @@ from scipy.special import betaincinv, log_ndtr, ndtri
 from divergences.errors import DataError
 from divergences.samples.columns.binned import PSI_BINS, bin_count, binned
 from divergences.samples.columns.steps import Steps, steps_of
-from divergences.samples.columns.walk import walk
+from divergences.samples.columns.walk import even, tailed, walk
 from divergences.samples.comparison import Unseen
 from divergences.samples.permutation import sequential
 
@@ -57,10 +57,12 @@ def _fields(
         raise DataError(
             f"Column {name!r} overflows: it must span less than 2e300; got {low:g} to {high:g}. Rescale it."
         )
-    bins, exact = bin_count(n, m), n + m if n + m <= EXACT else CELLS
-    line = walk(blocks, n, m, low, high, (bins, min(PSI_BINS, bins), exact))
-    pvalue, null_95, test = w1_test(line.cells[exact], n + m <= EXACT, permutations, rng)
-    told = binned(line.cells[bins].counts, line.cells[min(PSI_BINS, bins)].counts, rng)
+    bins, exact = bin_count(n, m), n + m <= EXACT
+    cuts = even(bins, n + m), even(min(PSI_BINS, bins), n + m), np.arange(n + m) if exact else tailed(CELLS, n + m)
+    line = walk(blocks, n, m, low, high, cuts)
+    many, ten, steps = line.cells
+    pvalue, null_95, test = w1_test(steps, exact, permutations, rng)
+    told = binned(many.counts, ten.counts, rng)
     unit = DAY if kind == "date" else 1.0
     return {
         "unit": "days" if kind == "date" else "",
@@ -81,9 +83,10 @@ def _fields(
 def w1_test(steps: Steps, exact: bool, permutations: int, rng: np.random.Generator) -> tuple[float, float, str]:
     """The p-value of W₁ between two samples on a line, the 95% quantile of W₁ under one law, and what was done.
 
-    The statistic is W₁ of the laws of `steps`: for more than 20,000 values in all their 256 cells of equal pooled mass
-    stand for them, each at its pooled mean. Cells depend on the pooled sample alone, so that the permutation test is
-    exact at every n and m; a permutation of counts is a draw from the multivariate hypergeometric law.
+    The statistic is W₁ of the laws of `steps`: for more than 20,000 values in all some 300 cells stand for them, each
+    at its pooled mean: 256 of equal pooled mass, the outermost parted further down to the extreme values. Cells depend
+    on the pooled sample alone, so that the permutation test is exact at every n and m; a permutation of counts is a
+    draw from the multivariate hypergeometric law.
 
     Where none of B permutations reaches the observed T and both samples have 1,000 values, 1/(1 + B) says too little
     for many columns at once. F - G under re-labelling is then close to a Gaussian process H with the covariance

@@ -109,7 +109,7 @@ def steps_of(x: np.ndarray, y: np.ndarray) -> Iterator[Steps]:
     from divergences.samples._sorting import sorted_copy
     from divergences.samples.columns._merge import merge
 
-    x, y = (sorted_copy(np.ascontiguousarray(sample, dtype=np.float64)) for sample in (x, y))
+    x, y = (sorted_copy(np.require(sample, np.float64, ["C", "W"])) for sample in (x, y))
     i = j = 0
     value = min(x[0], y[0])
     while i < len(x) or j < len(y):

@@ -3,9 +3,9 @@
 The walk takes the steps in blocks, so that millions of values need no arrays of their own beside the sorted samples.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import hypot, sqrt
+from math import hypot, log2, sqrt
 
 import numpy as np
 
@@ -38,30 +38,51 @@ class Moments:
         return sqrt(self.squares / self.total) if self.total else 0.0
 
 
+def even(cells: int, total: int) -> np.ndarray:
+    """The pooled ranks, from 0, at which cells of equal mass begin.
+
+    >>> even(3, 10)
+    array([0, 4, 7])
+    """
+    return np.unique(-(-np.arange(cells) * total // cells))
+
+
+def tailed(cells: int, total: int) -> np.ndarray:
+    """The same, the outermost cells parted at masses that shrink by √2, down to the single extreme values.
+
+    In heavy tails most of W₁ lies there.
+
+    >>> tailed(2, 16)
+    array([ 0,  1,  2,  3,  4,  6,  8, 10, 12, 13, 14, 15])
+    """
+    mass = max(1.0, total / cells)
+    ends = np.append(np.ceil(mass * 2.0 ** (-np.arange(2 * log2(mass)) / 2)).astype(np.int64), 1)
+    return np.unique(np.concatenate([even(cells, total), ends, total - ends]))
+
+
 @dataclass
 class Cells:
-    """Counts in at most `limit` cells of equal pooled mass, tied values whole, and the pooled mean of each cell.
+    """Counts in cells of the pooled sample, tied values whole, and the pooled mean of each cell.
 
-    The value whose pooled ranks begin at r is in cell ⌊r limit / (n + m)⌋: a matter of the pooled sample only.
+    `begin` has the rising pooled ranks, from 0, at which cells begin. A value whose ranks begin at r is in the last
+    cell that begins at r or before: a matter of the pooled sample only.
     """
 
-    limit: int
-    total: int
+    begin: np.ndarray
     x: np.ndarray = field(init=False)
     y: np.ndarray = field(init=False)
     sums: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.x, self.y = (np.zeros(self.limit, np.int64) for _ in range(2))
-        self.sums = np.zeros(self.limit)
+        self.x, self.y = (np.zeros(len(self.begin), np.int64) for _ in range(2))
+        self.sums = np.zeros(len(self.begin))
 
     def add(self, rank: np.ndarray, x: np.ndarray, y: np.ndarray, places: np.ndarray) -> None:
         """Take in a block of steps: the pooled rank at which each begins, its counts, and where it is."""
-        first, last = (int(r) * self.limit // self.total for r in (rank[0], rank[-1]))
-        begin = -(-np.arange(first + 1, last + 1) * self.total // self.limit)
-        starts = np.concatenate([[0], np.searchsorted(rank, begin), [len(rank)]])
+        first, last = np.searchsorted(self.begin, (rank[0], rank[-1]), side="right")
+        starts = np.concatenate([[0], np.searchsorted(rank, self.begin[first:last]), [len(rank)]])
         starts = starts[:-1][np.diff(starts) > 0]  # an atom leaves the cells within it empty
-        index = rank[starts] * self.limit // self.total
+        index = np.searchsorted(self.begin, rank[starts], side="right") - 1
         self.x[index] += np.add.reduceat(x, starts)
         self.y[index] += np.add.reduceat(y, starts)
         self.sums[index] += np.add.reduceat(places * (x + y), starts)
@@ -79,7 +100,7 @@ class Line:
         ks: sup |F − G|; tied values jump together.
         superiority: P(Y > X) + P(Y = X)/2.
         outside: the share of y outside the range of x.
-        cells: for each of the limits asked for, the values and counts in at most so many cells.
+        cells: for each of the cuts asked for, the places and counts of its cells.
         distinct: how many values there are.
 
     """
@@ -91,11 +112,11 @@ class Line:
     ks: float
     superiority: float
     outside: float
-    cells: dict[int, Steps]
+    cells: tuple[Steps, ...]
     distinct: int
 
 
-def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limits: Sequence[int]) -> Line:
+def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, cuts: Iterable[np.ndarray]) -> Line:
     """The line of n and m values within [low, high], given as consecutive blocks of steps.
 
     Lengths are measured in a power of two near the span, so that no square overflows or vanishes.
@@ -104,8 +125,8 @@ def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limit
     w1 = shift = ks = pairs = potential = 0.0
     below, above, distinct = 0, 0, 0
     pooled, phi_x, phi_y = Moments(), Moments(), Moments()
-    cells = {limit: Cells(limit, n + m) for limit in limits}
-    coarse = [cell for cell in cells.values() if cell.limit < n + m]  # else each value has its own
+    cells = [Cells(begin) for begin in cuts]
+    coarse = [cell for cell in cells if len(cell.begin) < n + m]  # else each value has its own
     first = last = None
     for block in blocks:
         ahead_x, ahead_y = block.ahead_x, block.ahead_y
@@ -138,14 +159,14 @@ def walk(blocks: Iterable[Steps], n: int, m: int, low: float, high: float, limit
         ks=ks,
         superiority=pairs / n / m,
         outside=(below + above) / m,
-        cells={k: _told(cell, low, unit, alone) for k, cell in cells.items()},
+        cells=tuple(_told(cell, low, unit, alone) for cell in cells),
         distinct=distinct,
     )
 
 
 def _told(cells: Cells, low: float, unit: float, alone: Steps | None) -> Steps:
     """The cells as steps; the steps themselves where there are no more of them than cells."""
-    if alone is not None and len(alone.values) - 1 <= cells.limit:
+    if alone is not None and len(alone.values) - 1 <= len(cells.begin):
         return alone
     counts = cells.x + cells.y
     used = counts > 0

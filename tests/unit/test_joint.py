@@ -69,11 +69,13 @@ def test_values_are_those_of_others(n, m):
     assert transport.optimal(cdist(x, y)).total == pytest.approx(w1.value, rel=1e-9)
 
 
-def test_the_mmd_p_value_is_that_of_the_public_test():
+def test_the_mmd_p_value_is_that_of_the_public_test(monkeypatch):
     """Looked up by row number, but the same kernels and the same permutations."""
     points = normals(20, 25, 0.6, 3)
     found = quadratic.aggregated(points, quadratic.median(points), 99, np.random.default_rng(5))
     assert found == mmd_test(*points.split(), permutations=99, rng=np.random.default_rng(5)).pvalue
+    monkeypatch.setattr(quadratic, "aggregated", lambda *_: 0.125)
+    assert kernel_mmd(points, 9, np.random.default_rng(0)).pvalue == 0.125
 
 
 def test_the_auc_is_the_one_of_the_held_out_scores():

@@ -178,16 +178,23 @@ def _store(source: Source, suffix: str, columns: Sequence[str] | None, categorie
     if suffix == ".npy" and source.data is None:
         return NumpyStore.open(source, columns, categories)
     if suffix in PARQUET:
-        return ParquetStore.open(source, columns, categories)
+        return _with_rows(ParquetStore.open(source, columns, categories))
     if suffix in FEATHER:
-        return FeatherStore.open(source, columns, categories)
+        return _with_rows(FeatherStore.open(source, columns, categories))
     return None
+
+
+def _with_rows(store: Store) -> Store:
+    if store.rows <= 0:
+        raise DataError(f"{show(store.name)} must have rows and columns; got {store.rows} x {len(store.kinds)}.")
+    return store
 
 
 def _folder(name: str, columns: Sequence[str] | None, categories: Collection[str]) -> Store:
     first = next((entry for entry in sorted(os.listdir(name)) if entry[0] not in "._"), "")
     suffixes, kind = (FEATHER, FeatherStore) if first.lower().endswith(FEATHER) else (PARQUET, ParquetStore)
-    return FolderStore.open(name, suffixes, lambda path: kind.open(Source.of_file(path), columns, categories))
+    reader = lambda path: kind.open(Source.of_file(path), columns, categories)
+    return _with_rows(FolderStore.open(name, suffixes, reader))
 
 
 def _size(store: Store) -> int:
@@ -195,8 +202,6 @@ def _size(store: Store) -> int:
 
 
 def _of_store(store: Store, categories: Collection[str], lazy: bool | None, max_bytes: int) -> Table:
-    if store.rows <= 0:
-        raise DataError(f"{show(store.name)} must have rows and columns; got {store.rows} x {len(store.kinds)}.")
     if lazy or (lazy is None and _size(store) > LAZY_BYTES):
         return StoredTable(store, categories=categories, max_bytes=max_bytes)
     if _size(store) > max_bytes:

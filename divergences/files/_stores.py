@@ -121,8 +121,12 @@ class ParquetStore:
         self, names: Sequence[str], rows: int = BLOCK, categories: Collection[str] = ()
     ) -> Iterator[list[Column]]:
         with self.source.reading("Parquet"), self.source.arrow() as file:
+            seen = 0
             for batch in self._file(file).iter_batches(rows, columns=list(names), use_threads=len(names) > 1):
+                seen += batch.num_rows
                 yield _columns(batch, names, self.name, categories)
+            if seen != self.rows:
+                raise FileFormatError(f"{show(self.name)} promises {self.rows:,} rows and has {seen:,}: it is damaged.")
 
     def take(self, names: Sequence[str], rows: np.ndarray, categories: Collection[str] = ()) -> list[Column]:
         counts = [self.metadata.row_group(k).num_rows for k in range(self.metadata.num_row_groups)]

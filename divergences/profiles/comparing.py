@@ -88,7 +88,10 @@ def bracket(line: Line) -> Bracket:
     the exact sums; hence D = ∫(F - G), and |D| <= ∫|F - G|. For any c, (G - F)⁺ <= (G - c)⁺ + (c - F)⁺, both convex in
     the function; among functions between two values and of a given mean, that which takes only the two values has
     most. With the best c among the four shares this bounds N = ∫(G - F)⁺, and ∫|F - G| = D + 2N; so from the other
-    side. Between cells F - G is constant. Ends are rounded outward, and are equal where all cells are single values.
+    side. For c take also the diagonal of the box of all four shares: an increasing function on the unit square whose
+    mean is g exceeds the diagonal by ∫(g(x) - x)⁺ <= g²/2 (a convex function of g, so it is largest where g has one
+    value between 0 and 1, on an interval; there it is algebra). Between cells F - G is constant. Ends are rounded
+    outward, and are equal where all cells are single values.
 
     >>> import numpy as np
     >>> x, y = (NumberProfile.of(np.array(values)) for values in ([0.0, 1.0], [0.0, 3.0]))
@@ -136,6 +139,10 @@ def _excess(low: np.ndarray, high: np.ndarray, integral: np.ndarray, width: np.n
         + np.where(c > high[1], c - mean[1], below * np.maximum(c - low[1], 0.0))
         for c in (*low, *high)
     ]
+    bottom, height = low.min(axis=0), high.max(axis=0) - low.min(axis=0)
+    rise = np.where(height > 0, height, 1.0)
+    over, under = (mean[0] - bottom) / rise, (bottom + height - mean[1]) / rise
+    found.append(height * (over**2 + under**2) / 2)
     return width * np.maximum(np.min(found, axis=0), 0.0)
 
 

@@ -100,6 +100,21 @@ def test_what_is_in_a_cell(law, most):
     assert line.behind[0] == pytest.approx([float(part) for part in behind], rel=1e-15, abs=0)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_the_bound_inside_a_cell_holds(seed):
+    """For random step functions, also where it is attained: a step at one half against a constant."""
+    rng = np.random.default_rng(seed)
+    shape, digits, lift = (1000, 48), int(rng.integers(1, 4)), rng.choice([0.0, 0.2, 0.5])
+    f, g = (np.sort(np.round(rng.beta(*rng.choice([0.1, 0.3, 1, 3], 2), shape), digits), axis=1) for _ in range(2))
+    f[0], g[0] = np.where(np.arange(48) < 24, 0.0, 1.0), [0.0] + [0.5] * 46 + [1.0]
+    g[1:] += lift
+    low, high = np.stack([f[:, 0], g[:, 0]]), np.stack([f[:, -1], g[:, -1]])
+    bound = module._excess(low, high, np.stack([f.mean(axis=1), g.mean(axis=1)]), np.ones(1000))
+    true = np.maximum(f - g, 0).mean(axis=1)
+    assert np.all(true <= bound + 1e-12)
+    assert true[0] > 0.95 * bound[0]
+
+
 @pytest.mark.parametrize(("part", "wrong"), [("_excess", 0.0), ("ROUNDING", -1e-3)])
 def test_a_wrong_bound_is_noticed(part, wrong, monkeypatch):
     """The test above rejects an upper bound that forgets the crossings, and ends rounded inward."""

@@ -226,3 +226,19 @@ def test_the_same_seed_gives_the_same_bits():
     one, other = (compare_jointly(x, y, permutations=9, rng=np.random.default_rng(3)) for _ in range(2))
     assert [e.to_dict() for e in one.entries.values()] == [e.to_dict() for e in other.entries.values()]
     assert one.attribution == other.attribution
+
+
+def test_equal_statistics_are_hits():
+    """One row a side: every labelling gives the same W₂, the root of its cost, and p = 1."""
+    entry, _ = transported(Embedding.of(np.array([[0.0]]), np.array([[3.0]])), 2, 9, np.random.default_rng(0))
+    assert (entry.value, entry.null_95, entry.pvalue) == (3.0, 3.0, 1.0)
+
+
+def test_the_worst_direction_is_told_with_signs():
+    """Opposite shifts have opposite signs; the squares add up to one."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 200, 2))
+    found = max_sliced(Embedding.of(x, y + np.array([4.0, -2.0])), 1, rng).loadings or {}
+    assert list(found) == ["column_1", "column_2"]
+    assert found["column_1"] == pytest.approx(-2 * found["column_2"], rel=0.15)
+    assert sum(value**2 for value in found.values()) == pytest.approx(1)

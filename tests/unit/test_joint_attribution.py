@@ -112,3 +112,19 @@ def test_long_plans_are_accounted_for_in_blocks(monkeypatch):
     np.testing.assert_array_equal(column_costs(points, points.observed, plan), whole)
     x, y = points.split()
     assert whole.sum() == pytest.approx(float(wasserstein(x, y, p=2).cost), rel=1e-12)
+
+
+def test_null_numbers_are_those_of_the_permutations():
+    """Shares of each permutation's own total, their 95% quantile; the mean of the costs; the excess above it."""
+    x, y = shifted(4, 4, 2, 0, 1.0)
+    points = Embedding.of(x.values, y.values)
+    plan = optimal(points.squared[:4, 4:])
+    null = np.array([[1.0, 3.0], [2.0, 2.0], [6.0, 2.0]])
+    named = Embedding(points.points, 4, x.names, points.starts)
+    found = attribution.attributed(named, plan, null, (x, y), (np.arange(4), np.arange(4)))
+    for k, name in enumerate(x.names):
+        share = found.columns[name]
+        assert share.null_95 == pytest.approx(np.quantile([[0.25, 0.5, 0.75], [0.75, 0.5, 0.25]][k], 0.95))
+        assert share.null_mean == pytest.approx([3.0, 7 / 3][k])
+        assert share.excess == pytest.approx(share.cost - share.null_mean)
+    assert found.permutations == 3

@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from divergences.cli.options import (
     Categories,
     Columns,
+    Dask,
     Delimiter,
     File,
     Force,
@@ -52,6 +53,7 @@ def compare(
     sample: Annotated[
         Whole, Parameter(validator=Number(gte=2), help="Rows of each table for the joint distances, at most.")
     ] = 500,
+    dask: Dask = None,
     joint: Annotated[bool, Parameter(help="Whether to compare all columns together, too.")] = True,
     permutations: Annotated[Whole, Parameter(validator=Number(gte=1), help="Shuffles behind each p-value.")] = 199,
     seed: Seed = 0,
@@ -74,7 +76,12 @@ def compare(
     with progress_bar() as progress:
         x, y = (
             read_source(
-                path, columns=names(columns), categories=names(categories) or (), delimiter=delimiter, method=method
+                path,
+                columns=names(columns),
+                categories=names(categories) or (),
+                delimiter=delimiter,
+                method=method,
+                dask=dask,
             )
             for path in (ref, cur)
         )

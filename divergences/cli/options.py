@@ -32,6 +32,10 @@ Seed = Annotated[
     Whole,
     Parameter(validator=Number(gte=0, lt=2**63), help="The same seed gives the same numbers."),
 ]
+Dask = Annotated[
+    str | None,
+    Parameter(help="tcp://host:port of a Dask scheduler whose workers see the files: they make the profiles."),
+]
 Force = Annotated[bool, Parameter(negative=(), help="Replace existing files.")]
 
 

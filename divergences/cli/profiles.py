@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from divergences.cli.options import Categories, Columns, Delimiter, File, Force, Seed, check_outputs, names
+from divergences.cli.options import Categories, Columns, Dask, Delimiter, File, Force, Seed, check_outputs, names
 from divergences.console import DONE, UsageError, progress_bar, say
 
 Output = Annotated[Path, Parameter(name=("--out", "-o"), help="The .profile file to write.")]
@@ -19,6 +19,7 @@ def profile(
     categories: Categories = None,
     delimiter: Delimiter = None,
     shard: Annotated[str, Parameter(help="The label of this part, if the profile is to be merged with others.")] = "",
+    dask: Dask = None,
     seed: Seed = 0,
     force: Force = False,
 ) -> int:
@@ -28,12 +29,22 @@ def profile(
     """
     _is_profile(out)
     check_outputs({"--out": out}, [ref], force=force)
-    from divergences.files import batches
-    from divergences.profiles import Profile, save
+    if dask is not None and (delimiter or shard):
+        raise UsageError("--dask goes without --delimiter and --shard: each file is a part with its path for a label.")
+    from divergences.comparing import profiled
+    from divergences.profiles import save
 
     with progress_bar() as progress:
-        parts = batches(ref, columns=names(columns), delimiter=delimiter, categories=names(categories) or ())
-        made = Profile.of(parts, label=shard, seed=seed, progress=progress)
+        made = profiled(
+            ref,
+            columns=names(columns),
+            delimiter=delimiter,
+            categories=names(categories) or (),
+            label=shard or None,
+            seed=seed,
+            dask=dask,
+            progress=progress,
+        )
     save(made, out, force=force)
     say(f"wrote {out}: {made.n:,} rows, {len(made.names)} columns, {out.stat().st_size:,} bytes")
     return DONE

@@ -14,7 +14,7 @@ import numpy as np
 from divergences._checks import choice, count, generator
 from divergences._parallel import run_blocks
 from divergences.comparing.result import Comparison
-from divergences.comparing.sources import Source, as_source, bare, matched, read_source
+from divergences.comparing.sources import Source, as_source, bare, matched, profiled, read_source
 from divergences.errors import DataError
 from divergences.files import Column, Table, aligned_columns
 from divergences.profiles import Profile
@@ -23,7 +23,7 @@ from divergences.samples.columns import adjust, compare_column
 from divergences.samples.comparison import ColumnComparison
 from divergences.samples.joint import Joint, compare_jointly
 
-__all__ = ["Comparison", "compare", "judged", "matched", "read_source"]
+__all__ = ["Comparison", "compare", "judged", "matched", "profiled", "read_source"]
 
 AFFORDABLE = 10**9  # labels shuffled in all for the columns: about ten seconds
 AT_ONCE = 2_000_000  # rows up to which columns are compared on all threads; beyond, one by one for the sake of memory

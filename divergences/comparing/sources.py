@@ -1,7 +1,7 @@
 """What can be compared: tables, frames, arrays, paths, profiles, dask frames; and how two of them are matched."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from divergences._arrays import is_torch, to_numpy
 from divergences._checks import real_array
 from divergences.errors import DataError
 from divergences.files import Table, batches, from_frame, from_matrix, read_table
-from divergences.profiles import Profile, load
+from divergences.profiles import Profile, load, merge
 
 HELD = 2**28  # bytes of text that are read into memory; more is read once, into a profile
 TEXT = (".csv", ".txt", ".tsv", ".tab", ".gz")
@@ -39,15 +39,46 @@ def read_source(
     delimiter: str | None = None,
     categories: Sequence[str] = (),
     method: str | None = None,
+    dask: str | None = None,
 ) -> Source:
-    """The table or profile at `path`; of text too large to hold, unless "exact" is asked for, the profile."""
+    """The table or profile at `path`; of text too large to hold, unless "exact" is asked for, the profile.
+
+    With the address of a Dask scheduler its workers make the profile, of each file of a folder.
+    """
     if path.suffix == ".profile":
         loaded = load(path)
         return loaded if columns is None else loaded.select(columns)
     large = path.suffix.lower() in TEXT and path.is_file() and path.stat().st_size > HELD
-    if method == "profile" or (large and method is None):
-        return Profile.of(batches(path, columns=columns, delimiter=delimiter, categories=categories))
+    if dask is not None or method == "profile" or (large and method is None):
+        return profiled(path, columns=columns, delimiter=delimiter, categories=categories, dask=dask)
     return read_table(path, columns=columns, delimiter=delimiter, categories=categories)
+
+
+def profiled(
+    path: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    categories: Sequence[str] = (),
+    label: str | None = None,
+    seed: int = 0,
+    dask: str | None = None,
+    progress: Callable[[str, float], object] | None = None,
+) -> Profile:
+    """The profile of the table at `path`, here or on the workers of a Dask scheduler: the same to the bit.
+
+    Each file of a folder is a part with its path for a label, unless `label` names the whole.
+    """
+    parts = sorted(p for p in path.iterdir() if p.name[0] not in "._") if path.is_dir() and label is None else [path]
+    if dask is not None:
+        from divergences.profiles.dask import profile_of_dask
+
+        return profile_of_dask(parts, client=dask, columns=columns, categories=categories, seed=seed)
+    made = []
+    for part in parts:
+        found = batches(part, columns=columns, delimiter=delimiter, categories=categories)
+        made.append(Profile.of(found, label=label or str(part), seed=seed, progress=progress))
+    return merge(*made)
 
 
 def bare(value: Any) -> bool:

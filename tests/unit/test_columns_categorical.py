@@ -171,3 +171,10 @@ def test_booleans_have_no_lengths():
     assert found.total_variation.value == pytest.approx(0.4, abs=0.03)
     peer: Any = stats.fisher_exact([[30, 20], [10, 40]])
     assert found.pvalue == pytest.approx(float(peer.pvalue))
+
+
+def test_common_and_rare_categories_share_the_level():
+    """Two tests, so twice the smaller p-value: here that of the common ones, the rare joined to the rarest of them."""
+    found = counted([30_000, 5000, 2, 1], [40_000, 6000, 1, 1])
+    peer: Any = stats.chi2_contingency([[30_000, 5003], [40_000, 6002]], correction=False)
+    assert found.pvalue == pytest.approx(2 * float(peer.pvalue), rel=1e-9)

@@ -5,8 +5,6 @@ from typing import cast
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import brentq
-from scipy.stats import rankdata
 
 from divergences._results import Interval
 from divergences.samples.comparison import JointComparison
@@ -76,6 +74,8 @@ def smoothers(points: Embedding, folds: list[np.ndarray]) -> list[np.ndarray]:
 
 def _ridge(eigenvalues: np.ndarray) -> float:
     """The ridge that leaves one degree of freedom Σ e/(e + ridge) per ten rows, or half of what there are."""
+    from scipy.optimize import brentq  # slow to import
+
     positive = eigenvalues[eigenvalues > 1e-10 * max(eigenvalues[-1], 1e-10)]
     if not len(positive):
         return 0.0  # all rows are equal
@@ -92,6 +92,8 @@ def scores(smoother: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 def _wins(score: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of a reference and a current row in which the first scores higher, a tie being half; and all pairs."""
+    from scipy.stats import rankdata  # slow to import
+
     n = own.sum(axis=1)
     ranks = rankdata(score, axis=1)
     return (ranks * own).sum(axis=1) - n * (n + 1) / 2, n * (own.shape[1] - n)

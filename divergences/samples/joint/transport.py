@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.special import logsumexp
 
@@ -52,6 +51,8 @@ def optimal(cost: np.ndarray) -> Plan:
     """The optimal plan between uniform masses for a matrix of costs (n, m), by exact solvers, without a certificate."""
     n, m = cost.shape
     if n == m:
+        from scipy.optimize import linear_sum_assignment  # slow to import
+
         i, j = linear_sum_assignment(cost)
         return Plan(i, j, np.full(n, 1 / n), cost[i, j])
     plan = coo_array(Exact().solve(Problem.from_costs(cost)).plan)

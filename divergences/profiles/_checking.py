@@ -33,7 +33,8 @@ def sound_numbers(profile: NumberProfile, n: int) -> NumberProfile:
     require(whole(cells.level, LOWEST, HIGHEST) and whole(profile.missing) and whole(n), "a level or number")
     require(len({len(part) for part in cells.arrays}) == 1, "the number of cells")
     size = sizes(cells.start)
-    require(bool(np.all((size >= 0) & (size < INFINITE)) and np.all(np.diff(cells.start) > 0)), "the order of cells")
+    rising = cells.start[1:] > cells.start[:-1]  # differences may overflow
+    require(bool(np.all((size >= 0) & (size < INFINITE)) and np.all(rising)), "the order of cells")
     width = ends(cells.start, cells.level) - size
     whole_cells = Cells.merged(cells.level, *cells.arrays, most=len(cells) + 2)
     require(np.array_equal(whole_cells.start, cells.start), "the starts of cells")

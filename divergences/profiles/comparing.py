@@ -155,6 +155,13 @@ def representatives(line: Line) -> tuple[np.ndarray, np.ndarray]:
     return values, np.add.reduceat(line.count, place, axis=1)
 
 
+def check_span(name: str, x: NumberProfile, y: NumberProfile) -> None:
+    """Raise DataError where a difference of two values could overflow."""
+    low, high = min(x.lowest, y.lowest), max(x.highest, y.highest)
+    if not high / 2 - low / 2 < 1e300:
+        raise DataError(f"column {show(name)} must span less than 2e300; got {low:g} to {high:g}. Rescale it.")
+
+
 def _compare_numbers(
     name: str, x: NumberProfile, y: NumberProfile, permutations: int, rng: np.random.Generator
 ) -> ColumnComparison:
@@ -162,6 +169,7 @@ def _compare_numbers(
     if 0 in (x.n, y.n):
         a, b = np.array([x.n]), np.array([y.n])
         return compare_counts(name, np.zeros(1), a, b, kind=x.kind, missing=missing, permutations=permutations, rng=rng)
+    check_span(name, x, y)
     line = Line.of(x, y)
     values, counts = representatives(line)
     a, b = counts

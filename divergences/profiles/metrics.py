@@ -11,7 +11,7 @@ from divergences.errors import DataError
 from divergences.files import show
 from divergences.profiles import moments
 from divergences.profiles.categories import CategoryProfile
-from divergences.profiles.comparing import bracket, common_counts, representatives
+from divergences.profiles.comparing import bracket, check_span, common_counts, representatives
 from divergences.profiles.line import Line
 from divergences.profiles.numbers import NumberProfile
 from divergences.profiles.profile import ColumnProfile, Profile, alike
@@ -105,5 +105,8 @@ def distance(x: Profile, y: Profile, metric: str, columns: Sequence[str]) -> dic
         for side in (x, y):
             if name not in side.columns:
                 raise DataError(f"{show(side.labels[0])} has no column {show(name)}.")
-        found[name] = column_distance(*alike(name, x.columns[name], y.columns[name]), metric)
+        a, b = alike(name, x.columns[name], y.columns[name])
+        if isinstance(a, NumberProfile) and isinstance(b, NumberProfile) and a.n and b.n:
+            check_span(name, a, b)
+        found[name] = column_distance(a, b, metric)
     return found

@@ -12,6 +12,7 @@ import pytest
 from divergences.errors import DataError
 from divergences.files import Column, Table
 from divergences.profiles import Profile, merge, numbers
+from divergences.profiles._hashing import text_hash
 from divergences.profiles.categories import CategoryProfile
 from divergences.profiles.cells import LOWEST, NEVER, joining
 from divergences.profiles.moments import LIMIT
@@ -131,6 +132,9 @@ def test_words_beyond_the_most_are_one_count():
     assert not profile.exact
     assert len(profile.words) == len(profile.count) <= 4096
     assert profile.count.sum() + profile.other == profile.n == 9000
+    level = profile.level
+    assert list(profile.words) == sorted(word for word in words if text_hash(word) < 2 ** (64 - level))
+    assert sum(text_hash(word) < 2 ** (65 - level) for word in words) > 4096  # as many as fit
 
 
 def test_long_words_are_shortened_alike():

@@ -17,6 +17,7 @@ from divergences.profiles import comparing as module
 from divergences.profiles.cells import Cells
 from divergences.profiles.comparing import bracket, compare_profiles, representatives
 from divergences.profiles.line import Line
+from divergences.profiles.metrics import distance
 from divergences.profiles.numbers import NumberProfile
 from divergences.samples.columns import compare_column
 
@@ -100,12 +101,23 @@ def test_what_is_in_a_cell(law, most):
     assert line.behind[0] == pytest.approx([float(part) for part in behind], rel=1e-15, abs=0)
 
 
+@pytest.mark.parametrize(
+    "values", [[1.0, 1.3, 1.9], [-1.9, -1.3, -1.1], [-1.5, 0.7], [-1e300, 1.7e308], [-1.7e308, 9.0]]
+)
+def test_cells_end_at_the_extremes(values):
+    """And so are finite."""
+    line = Line.of(coarse(values, 2), coarse(values, 2))
+    assert np.ldexp(line.left[0], line.exponent) == min(values)
+    assert np.ldexp(line.right[-1], line.exponent) == max(values)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_the_bound_inside_a_cell_holds(seed):
     """For random step functions, also where it is attained: a step at one half against a constant."""
     rng = np.random.default_rng(seed)
     shape, digits, lift = (1000, 48), int(rng.integers(1, 4)), rng.choice([0.0, 0.2, 0.5])
-    f, g = (np.sort(np.round(rng.beta(*rng.choice([0.1, 0.3, 1, 3], 2), shape), digits), axis=1) for _ in range(2))
+    ends = rng.choice([0.1, 0.3, 1.0, 3.0], 4).tolist()
+    f, g = (np.sort(np.round(rng.beta(a, b, shape), digits), axis=1) for a, b in (ends[:2], ends[2:]))
     f[0], g[0] = np.where(np.arange(48) < 24, 0.0, 1.0), [0.0] + [0.5] * 46 + [1.0]
     g[1:] += lift
     low, high = np.stack([f[:, 0], g[:, 0]]), np.stack([f[:, -1], g[:, -1]])
@@ -205,6 +217,14 @@ def test_a_column_without_values_is_compared_by_its_gaps(empty):
     assert found["a"].w1 is None
     assert found["a"].pvalue < 1e-6
     assert found["b"].w1 == 0
+
+
+def test_columns_that_overflow_are_refused():
+    a, b = (Profile.of(Table.numbers(("a",), np.array([[v], [0.0]]), "example")) for v in (1.7e308, -1.7e308))
+    with pytest.raises(DataError, match="'a' must span less than 2e300"):
+        compare_profiles(a, b, permutations=19, rng=np.random.default_rng(0))
+    with pytest.raises(DataError, match="'a' must span less than 2e300"):
+        distance(a, b, "w1", ["a"])
 
 
 def test_profiles_without_common_columns_are_refused():

@@ -59,6 +59,16 @@ def test_a_file_gives_the_profile_back(tmp_path):
     assert load(path).n == 80
 
 
+@pytest.mark.parametrize(
+    "values", [[1e299, -1e299], [1.7e308, -1.7e308, 0.0], [5e-324, -5e-324, -0.0], [], [np.nan], [1e8 + 1, 1e8]]
+)
+def test_any_numbers_come_back(values):
+    table = Table.numbers(("a",), np.array(values, dtype=float).reshape(-1, 1), "example")
+    many = Table.numbers(("a",), np.linspace(-1.0, 1.0, 9000).reshape(-1, 1) * max(map(abs, values), default=1), "more")
+    for data in map(to_bytes, (Profile.of(table), merge(Profile.of(table), Profile.of(many)))):
+        assert to_bytes(from_bytes(data)) == data
+
+
 def test_a_profile_takes_kilobytes():
     """A million numbers in 60 kB, of whole numbers and prices less."""
     rng = np.random.default_rng(1)

@@ -41,6 +41,7 @@ from divergences.optimal_transport import (
     transport,
     wasserstein,
 )
+from divergences.profiles import Profile
 from divergences.renyi import bhattacharyya, chernoff, renyi
 from divergences.samples import (
     MMDTest,
@@ -70,6 +71,7 @@ __all__ = [
     "MaxSliced",
     "Mixture",
     "NotNormalizedError",
+    "Profile",
     "Sinkhorn",
     "Table",
     "TransportResult",

@@ -31,7 +31,6 @@ class Snapshot:
         critic_gradient, generator_gradient: norms of the gradients that the players would follow, without replay.
         slope: the mean norm of the critic's slope, at points between real and fake ones.
         spectral_norm: the product of the critic's spectral norms, which bounds its slope everywhere for a perceptron.
-        diverged: the step at which a replica was stopped because it left the finite numbers; 0 while it trains.
         state: a copy of all that training remembers, from which `train` can go on.
 
     """
@@ -58,7 +57,7 @@ class Snapshot:
 
     @property
     def diverged(self) -> Tensor:
-        """The step at which a replica was stopped; 0 while it trains."""
+        """The step at which a replica was stopped because it left the finite numbers; 0 while it trains."""
         return self.state.diverged
 
     def outputs(self, n: int) -> Tensor:

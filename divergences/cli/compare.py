@@ -111,8 +111,10 @@ def compare(
     with printing():
         sys.stdout.write({"table": show.tables, "csv": show.rows, "json": lambda _: document}[format_](result))
     reasons = [reason for rule in rules for reason in fired(rule, result)]
-    for line in [*(f"note: {w}" for w in result.warnings), *(f"differs: {reason}" for reason in reasons)]:
-        say(line)
+    for line in show.notes(result):
+        say(f"note: {line}")
+    for reason in reasons[: show.LINES]:
+        say(f"differs: {reason}")
     for path in (report, json_, csv_):
         if path is not None:
             say(f"wrote {path}")

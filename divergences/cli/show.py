@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+NOTES = 20  # of what should be doubted
 LINES = 50  # columns shown on a terminal; --csv, --json and --report have all
 
 
@@ -72,6 +73,12 @@ def _value(column: Any, name: str) -> float | str | None:
     if column.unit and name in ("w1", "null_95") and value is not None:
         return f"{number(value, 3)} {column.unit}"
     return value
+
+
+def notes(result: Any) -> list[str]:
+    """The first warnings, and how many there are besides."""
+    more = len(result.warnings) - NOTES
+    return [*result.warnings[:NOTES], *([f"... and {more} more; --json has all"] if more > 0 else [])]
 
 
 def size(result: Any) -> str:

@@ -27,6 +27,7 @@ __all__ = ["Comparison", "compare", "judged", "matched", "profiled", "read_sourc
 
 AFFORDABLE = 10**9  # labels shuffled in all for the columns: about ten seconds
 AT_ONCE = 2_000_000  # rows up to which columns are compared on all threads; beyond, one by one for the sake of memory
+MOST_ROWS = 5_000  # of each table in the joint space: a matrix of (n + m)² distances is 0.8 GB
 POLICIES = ("category", "omit", "raise")
 METHODS = ("exact", "profile")
 Progress = Callable[[str, float], None]
@@ -81,7 +82,8 @@ def compare(
 
     """
     count(permutations, "permutations")
-    count(sample, "sample", minimum=2)
+    if count(sample, "sample", minimum=2) > MOST_ROWS:
+        raise DataError(f"sample must be at most {MOST_ROWS:,} rows, whose distances take some GiB; got {sample:,}.")
     if method is not None:
         choice(method, METHODS, "method")
     policy = choice(nan_policy or ("raise" if bare(x) and bare(y) else "category"), POLICIES, "nan_policy")

@@ -40,7 +40,7 @@ def of_counts(
         )
     return {
         "unit": "",
-        "w1_sd": in_deviations(x, y),
+        "w1_sd": in_deviations(*counts),
         **binned(counts, counts, rng),
         "unseen": Unseen(float(y[new].sum() / y.sum()), names),
         "pvalue": pvalue,

@@ -12,9 +12,10 @@ import argparse
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ COLUMNS = 50  # of one table: so many repetitions at once
 REPETITIONS = 2_000
 EFFECT = 4.0  # a shift of EFFECT / √n standard deviations: tests of level 5 % should see it about as often at each n
 TABLES = {"1 million x 50": (1_000_000, 50), "10 million x 20": (10_000_000, 20), "100,000 x 1,000": (100_000, 1_000)}
-TOO_LONG = 1_800  # seconds, after which a tool is stopped
+TOO_LONG = 600  # seconds, after which a tool is stopped
+MEMORY = 16 * 2**30  # bytes of address space that a tool may have
 console = Console(stderr=True, highlight=False)
 
 
@@ -45,7 +47,10 @@ def work(tool: str, task: str, arguments: dict[str, Any], limit: float | None = 
     command = [python, str(WORKER), task, tool, json.dumps(arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit, env=environment)
+        limits = ["prlimit", f"--as={MEMORY}"] if shutil.which("prlimit") else []
+        done = subprocess.run(
+            [*limits, *command], capture_output=True, text=True, check=False, timeout=limit, env=environment
+        )
     except subprocess.TimeoutExpired:
         return {"error": f"stopped after {limit:g} s"}
     if done.returncode:
@@ -144,9 +149,9 @@ def speed_section() -> Iterator[str]:
 # ----------------------------------------------------------------------------------------------------- decisions
 
 
-def measure_decisions(seconds: float) -> None:
+def measure_decisions(seconds: float, tools: Sequence[str]) -> None:
     """False alarms and power of each tool, law and size, for `seconds` a cell or up to 2,000 repetitions."""
-    for tool in TOOLS:
+    for tool in tools:
         for n in SIZES:
             for law in LAWS:
                 for strength in (0.0, EFFECT / math.sqrt(n)):
@@ -243,19 +248,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print")
     parser.add_argument("--seconds", type=float, default=20, metavar="S", help="for each cell of decisions, default 20")
+    parser.add_argument("--tool", action="append", choices=list(TOOLS), help="of decisions, default all")
     parser.add_argument("--only", choices=("speed", "decisions", "page"), help="measure one part, or nothing")
     options = parser.parse_args()
     if not PEERS.exists():
         parser.error(f"{PEERS} is missing; `make bench` makes it")
-    if options.only in (None, "speed"):
+    if options.only in (None, "speed") and not options.tool:
         measure_speed()
     if options.only in (None, "decisions"):
-        measure_decisions(options.seconds)
+        measure_decisions(options.seconds, options.tool or list(TOOLS))
     lines = [
         "# Drift tools, measured",
         "",
         f"Written by `tests/bench/drift.py` on {processor()}, {os.cpu_count()} cores; {versions()}. Each tool as its "
-        "makers set it up, in a process of its own.",
+        f"makers set it up, in a process of its own with at most {MEMORY >> 30} GiB, stopped after {TOO_LONG} s.",
         "",
         *speed_section(),
     ]

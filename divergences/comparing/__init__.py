@@ -127,7 +127,7 @@ def _columns(
     """Each column by itself, on all threads; each has its own random numbers, so that their number changes no bit."""
     x, y = tables
     names, rows = x.names, len(x) + len(y)
-    shuffles = _enough(len(names), rows, permutations)
+    shuffles = _enough(len(names), min(len(x), len(y)), rows, permutations)
     generators = rng.spawn(len(names))
     found: list[Any] = [None] * len(names)
 
@@ -161,10 +161,14 @@ def judged(column: Column, policy: str, source: str) -> Column:
     return column.take(np.flatnonzero(~gaps))
 
 
-def _enough(columns: int, rows: int, permutations: int) -> int:
-    """Permutations enough that the smallest p-value survives adjustment for all columns, where that is affordable."""
-    wanted = 40 * columns - 1
-    return max(permutations, wanted) if wanted * columns * rows <= AFFORDABLE else permutations
+def _enough(columns: int, smaller: int, labels: int, permutations: int) -> int:
+    """Permutations enough that the smallest p-value survives adjustment for all columns, where that is affordable.
+
+    Where the `smaller` sample has 1,000 values the bound of the tail takes over, and 999 are enough. Each permutation
+    shuffles so many `labels`.
+    """
+    wanted = min(40 * columns - 1, 999) if smaller >= 1_000 else 40 * columns - 1
+    return max(permutations, wanted) if wanted * columns * labels <= AFFORDABLE else permutations
 
 
 def _doubts(found: list[ColumnComparison]) -> list[str]:
@@ -184,7 +188,7 @@ def _profiles(x: Source, y: Source, policy: str, permutations: int, rng: np.rand
     sides = [s if isinstance(s, Profile) else Profile.of(s, seed=seed) for s, seed in zip((x, y), seeds, strict=True)]
     if policy != "category":
         sides = [_without_gaps(side, policy) for side in sides]
-    shuffles = _enough(len(x.names), 2 * 4096, permutations)
+    shuffles = _enough(len(x.names), min(len(x), len(y)), 2 * 4096, permutations)
     return list(compare_profiles(*sides, permutations=shuffles, rng=rng).values())
 
 

@@ -106,7 +106,8 @@ def batches(
 ) -> Iterator[Table]:
     r"""One pass over what `read_table` reads, in tables of at most so many rows; memory does not grow with the file.
 
-    Kinds are those of the schema, or for text those of the first 2¹⁸ rows; a later cell of another kind is an error.
+    Kinds are those of the schema, or for text those of the first 2¹⁸ rows; a later cell of another kind is an error. A
+    column of text that has only gaps there is a number until the first block with a value, which decides.
     Each batch has `categories` of its own. Only .npz, and standard input that is not text, are
     read whole.
 

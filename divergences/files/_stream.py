@@ -1,4 +1,4 @@
-"""Text in one pass: blocks of rows whose kinds the first block decides, in memory that does not grow with the file."""
+"""Text in one pass: blocks of rows, the first of which decide the kinds, in memory that does not grow with them."""
 
 import codecs
 import io
@@ -48,7 +48,9 @@ def text_batches(
                 judged(block.column(str(k)), names[k], source, place, kind)
                 for k, kind in zip(wanted, kinds, strict=True)
             ]
-            kinds = [column.kind for column in made]
+            for k, column in enumerate(made):
+                if not column.missing.all():  # gaps decide nothing
+                    kinds[k] = column.kind
             start += block.num_rows
             table = Table(tuple(made), source)
             yield from table.batches(rows) if rows < block.num_rows else [table]

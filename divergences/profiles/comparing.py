@@ -150,7 +150,7 @@ def representatives(line: Line) -> tuple[np.ndarray, np.ndarray]:
     """Rising values that stand for the cells, their pooled means, and the counts of both sides, (k,) and (2, k)."""
     mean = np.ldexp(line.right - line.behind.sum(axis=0) / line.count.sum(axis=0), line.exponent)
     left = np.ldexp(line.left, line.exponent)
-    values = np.where(line.single, line.value, np.clip(mean, left, line.value))
+    values = np.where(line.left == line.right, line.value, np.clip(mean, left, line.value))
     values, place = np.unique(np.maximum.accumulate(values), return_index=True)  # means may meet by rounding
     return values, np.add.reduceat(line.count, place, axis=1)
 

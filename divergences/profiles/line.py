@@ -19,7 +19,8 @@ class Line:
 
     Attributes:
         left, right: the ends of cells (k,), the first and last ones cut at the extremes of both; equal for a cell that
-            is one value.
+            is one value, or underflows.
+        single: (k,) which cells are one value.
         count: (2, k) of the reference and the current values.
         behind: (2, k), the sum of right - x over the values x of a cell: what they add to the integral of n F over it.
         value: (k,) the value where the cell is one; else its right end. In the column's own unit.
@@ -29,6 +30,7 @@ class Line:
     exponent: int
     left: np.ndarray
     right: np.ndarray
+    single: np.ndarray
     count: np.ndarray
     behind: np.ndarray
     value: np.ndarray
@@ -59,7 +61,8 @@ class Line:
                 total = profile.moments.total(below=level - 3, negative=bool(start[place] < 0))
                 exact = int(count[k, place]) * _whole(float(right[place])) - total
                 behind[k, place] = _scaled(exact, -UNIT - exponent)
-        return cls(exponent, np.ldexp(left, -exponent), np.ldexp(right, -exponent), count, behind, right)
+        scaled = np.ldexp(left, -exponent), np.ldexp(right, -exponent)
+        return cls(exponent, *scaled, left == right, count, behind, right)
 
     @property
     def n(self) -> int:
@@ -70,11 +73,6 @@ class Line:
     def m(self) -> int:
         """How many current values there are."""
         return int(self.count[1].sum())
-
-    @property
-    def single(self) -> np.ndarray:
-        """Which cells are one value."""
-        return self.left == self.right
 
 
 def _cut(start: np.ndarray, level: int, lowest: float, highest: float) -> tuple[np.ndarray, np.ndarray]:

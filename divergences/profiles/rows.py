@@ -76,7 +76,7 @@ def _joined(x: Column, y: Column, order: np.ndarray) -> Column:
 def _tidy(column: Column) -> Column:
     """Words shortened and sorted, only those in use; zeros without a sign; one NaN."""
     if column.measured:
-        return Column(column.name, np.where(np.isnan(column.values), np.nan, column.values + 0.0), column.kind)
+        return Column(column.name, np.where(np.isnan(column.values), np.nan, column.values) + 0.0, column.kind)
     words = column.categories
     used = np.unique(column.values[column.values >= 0])
     codes = np.where(column.values < 0, -1, np.searchsorted(used, column.values)).astype(np.int32)

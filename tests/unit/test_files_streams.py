@@ -15,6 +15,7 @@ import torch
 
 from divergences.errors import DataError, FileFormatError
 from divergences.files import StoredTable, Table, _source, _stream, batches, from_frame, read_table
+from divergences.profiles import Profile
 
 
 def told(table: Table) -> dict[str, list]:
@@ -114,6 +115,15 @@ def test_a_later_block_of_another_kind_is_named_by_its_line(write, give, small_b
     give(plain.encode())
     with pytest.raises(DataError, match="'standard input': " + message.replace("line 13", "line 11")):
         list(batches("-"))
+
+
+@pytest.mark.parametrize(("cell", "kind"), [("red", "category"), ("2020-01-01", "date"), ("yes", "boolean")])
+def test_blocks_of_gaps_decide_no_kind(write, small_blocks, cell, kind):
+    """The first value does, however late; and what follows is judged by it."""
+    path = write("a,b\n" + ",1\n" * 30 + f"{cell},1\n" + ",1\n" * 30)
+    profile = Profile.of(batches(path))
+    assert profile.columns["a"].kind == kind == read_table(path).kinds["a"]
+    assert (profile.columns["a"].n, profile.columns["a"].missing) == (1, 60)
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,17 @@ def test_representatives_stand_for_all_values():
     assert values @ counts.sum(axis=0) == pytest.approx(x.sum() + y.sum(), abs=1e-12 * np.abs(x).sum())
 
 
+def test_ks_is_bracketed_where_cells_underflow():
+    """Widths below the smallest float in units of the largest value: they are not single values."""
+    rng = np.random.default_rng(12)
+    x, y = (np.append(rng.random(9000) ** power * 1e-30, 9e299) for power in (1, 2))
+    line = Line.of(NumberProfile.of(x), NumberProfile.of(y))
+    found = bracket(line)
+    assert np.all(line.left == line.right)
+    assert found.ks_lower < cast(Any, ks_2samp(x, y, method="asymp")).statistic < found.ks_upper
+    assert found.ks_upper < found.ks_lower + 0.02
+
+
 def test_lumped_categories_say_so():
     words = tuple(f"word {k}" for k in range(9000))
     rng = np.random.default_rng(11)

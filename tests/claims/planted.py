@@ -33,6 +33,7 @@ from tests.claims import (
     test_part_d_dynamics,
     test_part_d_gradients,
     test_part_d_practice,
+    test_part_d_quality,
 )
 
 Wrong = Callable[[Any], Any]
@@ -219,7 +220,7 @@ TRANSPORT = {
     "a penalty without its weight": Error((GradientPenalty,), CALL, scaled(0.1), "C18 D23"),
     "steps twice as long": Error((RMSProp,), "direction", hasty, "C20"),
     "one critic step too many": Error((gan.game,), "RECIPES", changed(**{"wgan-gp": {"critic_steps": 6}}), "C19"),
-    "W's loss with the wrong sign": Error((Wasserstein,), "critic_loss", scaled(-1.0), "C14 C18 C21"),
+    "W's loss with the wrong sign": Error((Wasserstein,), "critic_loss", scaled(-1.0), "C14 C18 C21 D19"),
     "an activation of slope two": Error(
         (test_part_c_lipschitz,), "ACTIVATIONS", lambda right: {"twice": lambda x: 2 * torch.relu(x)}, "C17"
     ),
@@ -293,6 +294,12 @@ TRAINING = {
         (robustness,), "PRINTED", lambda right: {**right, "both": (193, 110, 42, 5, 0)}, "D28"
     ),
     "a bar that all pass": Error((robustness,), "counts", lambda right: lambda a, b, bar: right(a, b, bar - 9), "D28"),
+    "critics that were never trained": Error(
+        (test_part_d_quality,),
+        "fitted",
+        lambda right: lambda net, seeds, steps, *rest, **options: right(net, seeds, 0, *rest, **options),
+        "D19",
+    ),
     "no information term": Error((Codes,), "generator_term", scaled(0.0), "D46"),
 }
 

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from gan.constraints import WeightClipping
 from gan.data import DATASETS
 from gan.networks import Perceptron
 from gan.networks.perceptron import ACTIVATIONS
-from gan.objectives import OBJECTIVES
-from gan.optimisers import Adam
 from gan.penalties import GradientPenalty
-from gan.random import Stream, normal, uniform
+from gan.random import Stream, normal
 from tests.claims import figures
+from tests.claims.critics import fitted
 from tests.claims.seeds import mean_at_least, mean_at_most
 
 LAYERS = 12
@@ -22,25 +20,9 @@ CLIPPED = ((16, 0.1, -0.13), (16, 0.01, -1.4), (16, 1e-3, -2.5), (64, 0.01, -1.1
 def critic(width, seeds, steps, *, clip=None):
     """A critic of twelve layers between swiss roll and normal noise, clipped or else penalised: network, parameters."""
     net = Perceptron((2, *(width,) * (LAYERS - 1), 1), "relu")
-    theta = net.initial(seeds, Stream.CRITIC_WEIGHTS, dtype=torch.float64)
     rate = clip / 10 if clip else 1e-3  # clipped weights reach their bounds
-    optimiser, loss, penalty = Adam(rate, betas=(0.0, 0.9)), OBJECTIVES["wasserstein"].critic_loss, GradientPenalty()
-    moments = optimiser.initial(theta)
-    for step in range(1, steps + 1):
-        if clip:
-            WeightClipping(clip).after_step(theta, {}, net)
-        real, fake = points(seeds, step)
-        theta = theta.detach().requires_grad_()
-        value = loss(net(theta, real)[..., 0], net(theta, fake)[..., 0])
-        if not clip:
-            u = uniform(seeds, Stream.PENALTY, step, (64, 1), dtype=torch.float64)
-            value = value + penalty(lambda x, theta=theta: net.slope(theta, x), real, fake, u)
-        (slope,) = torch.autograd.grad(value.sum(), theta)
-        direction, moments = optimiser.direction(slope, moments, step)
-        theta = theta.detach() - optimiser.rate * direction
-    if clip:
-        WeightClipping(clip).after_step(theta, {}, net)
-    return net, theta
+    penalty = None if clip else GradientPenalty()
+    return net, fitted(net, seeds, steps, points, rate=rate, clip=clip, penalty=penalty)
 
 
 def points(seeds, step):

@@ -8,7 +8,7 @@ from typing import Any
 from divergences._arrays import is_torch, to_numpy
 from divergences._checks import real_array
 from divergences.errors import DataError
-from divergences.files import Table, batches, from_frame, from_matrix, read_table
+from divergences.files import Table, batches, from_frame, from_matrix, read_table, show
 from divergences.profiles import Profile, load, merge
 
 HELD = 2**28  # bytes of text that are read into memory; more is read once, into a profile
@@ -70,6 +70,8 @@ def profiled(
     Each file of a folder is a part with its path for a label, unless `label` names the whole.
     """
     parts = sorted(p for p in path.iterdir() if p.name[0] not in "._") if path.is_dir() and label is None else [path]
+    if not parts:
+        raise DataError(f"{show(path)} must hold at least one file; it is an empty folder.")
     if dask is not None:
         from divergences.profiles.dask import profile_of_dask
 

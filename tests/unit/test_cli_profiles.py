@@ -56,6 +56,13 @@ def test_merged_parts_are_the_whole(parts, call):
     assert merged.columns["age"].n == 250
 
 
+def test_an_empty_folder_is_named(parts, call):
+    (parts / "empty").mkdir()
+    code, _, err = call("profile", "empty", "-o", "empty.profile")
+    assert code == 3
+    assert "'empty' must hold at least one file" in err
+
+
 def test_a_profile_stands_for_its_table(parts, call):
     """Distances of the values and of the profile agree: few values are kept exactly."""
     assert call("profile", "week.csv", "-o", "week.profile")[0] == 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,10 @@ def matrix(
     if not 0 <= count(part, "the shard", minimum=0) < count(parts, "the number of shards"):
         raise DataError(f"shard must be (i, k) with 0 <= i < k; got {shard!r}.")
     names = [os.fspath(file) for file in files]
-    if not 2 <= len(names) <= MOST or len(set(names)) != len(names):
+    if not 2 <= len(names) <= MOST:
         raise DataError(f"files must be from 2 to {MOST:,}, each given once; got {len(names)}.")
+    if twice := [a for a, b in pairwise(sorted(names)) if a == b]:
+        raise DataError(f"files must be given once each; {show(twice[0])} is named twice.")
     folder = Path(out)
     plan = {"files": [_stamped(name) for name in names], "metric": metric, "columns": columns and list(columns)}
     plan |= {"categories": sorted(categories)}
@@ -108,7 +111,7 @@ def matrix(
 
     @lru_cache(maxsize=HELD)
     def profile(k: int) -> Profile:
-        return _profiled(folder, k, names[k], columns, categories)
+        return _profiled(folder, k, plan["files"][k], columns, categories)
 
     wanted = tuple(columns) if columns is not None else profile(0).names
     todo = list(_pairs(len(names)))[part::parts]
@@ -158,14 +161,18 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
         (folder / name).mkdir(exist_ok=True)
 
 
-def _profiled(folder: Path, k: int, name: str, columns: Sequence[str] | None, categories: Sequence[str]) -> Profile:
-    path = folder / PROFILES / f"{k}.profile"
+def _profiled(
+    folder: Path, k: int, stamped: list[Any], columns: Sequence[str] | None, categories: Sequence[str]
+) -> Profile:
+    path, name = folder / PROFILES / f"{k}.profile", stamped[0]
     if path.exists():
         return load(path)
     if name.endswith(".profile"):
         found = load(name)
     else:
         found = Profile.of(batches(name, columns=columns, categories=categories), label=name)
+    if _stamped(name) != stamped:
+        raise DataError(f"{show(name)} changed since the matrix was begun. Begin again in another folder.")
     save(found, path, force=True)
     return found
 

@@ -184,6 +184,15 @@ def test_the_folder_must_be_its_own(files, tmp_path):
         matrix(paths, tmp_path)
 
 
+def test_a_file_that_changes_before_it_is_read_is_refused(files, tmp_path):
+    """Its distances would stand under the time of the file that was."""
+    paths, _ = files
+    change = lambda *_: os.utime(paths[1], ns=(1, 1))
+    with pytest.raises(DataError, match=r"=1\.csv' changed since the matrix was begun"):
+        matrix(paths, tmp_path / "out", progress=change)
+    assert not list((tmp_path / "out" / PAIRS).iterdir())
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"value": 1}', '{"value": "a", "lower": 1, "upper": 1}', "[" * 10**6])
 def test_a_damaged_pair_is_refused(files, tmp_path, text):
     paths, _ = files
@@ -195,9 +204,11 @@ def test_a_damaged_pair_is_refused(files, tmp_path, text):
 
 def test_what_cannot_be_is_refused(files, tmp_path):
     paths, _ = files
-    for wrong in ([], paths[:1], [paths[0], paths[0]]):
+    for wrong in ([], paths[:1]):
         with pytest.raises(DataError, match="from 2 to"):
             matrix(wrong, tmp_path / "out")
+    with pytest.raises(DataError, match=r"=1\.csv' is named twice"):
+        matrix([*paths, paths[1]], tmp_path / "out")
     for shard in ((2, 2), (-1, 2), (0, 0), (0, 1.5)):
         with pytest.raises(DataError, match="shard"):
             matrix(paths, tmp_path / "out", shard=shard)  # pyright: ignore[reportArgumentType]

@@ -66,6 +66,13 @@ def parse_rule(text: str) -> Rule:
     return Rule(metric, part or "value", column, relation, value, text)
 
 
+def check_joint(rules: Iterable[Rule], *, joint: bool) -> None:
+    """Raise `UsageError` for a rule about a joint distance where none is computed."""
+    for rule in rules:
+        if rule.column is None and not joint:
+            raise UsageError(f"--fail-on {rule.text!r} needs the joint distances. Leave out --no-joint.")
+
+
 def check_columns(rules: Iterable[Rule], names: Sequence[str]) -> None:
     """Raise `UsageError` for a rule about a column that is not compared."""
     for rule in rules:

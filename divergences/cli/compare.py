@@ -21,7 +21,7 @@ from divergences.cli.options import (
     names,
 )
 from divergences.console import DIFFER, DONE, Whole, printing, progress_bar, say
-from divergences.rules import check_columns, fired, parse_rule
+from divergences.rules import check_columns, check_joint, fired, parse_rule
 
 
 def compare(
@@ -67,6 +67,7 @@ def compare(
     Example: divergences compare before.csv after.csv --report out.html --fail-on "w1_sd(*)>0.3"
     """
     rules = [parse_rule(text) for text in fail_on or []]
+    check_joint(rules, joint=joint)
     check_outputs({"--report": report, "--json": json_, "--csv": csv_}, [ref, cur], force=force)
     from divergences.cli import show
     from divergences.comparing import compare as compare_sources

@@ -48,6 +48,8 @@ def check_outputs(outputs: dict[str, Path | None], inputs: Sequence[Path], *, fo
     """Refuse, before long work, outputs that exist, that are an input, or that are named twice."""
     from divergences.saving import check_free
 
+    if [str(path) for path in inputs].count("-") > 1:
+        raise UsageError("standard input can be read once; name a file for the other side.")
     taken = [os.path.realpath(path) for path in inputs]
     for option, path in outputs.items():
         if path is not None:

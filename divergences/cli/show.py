@@ -25,6 +25,8 @@ def tables(result: Any) -> str:
     header = ["w1", "w1_sd", "null_95", "ks", "js_distance", "total_variation", "psi", "pvalue_adjusted"]
     if console.width < 100:
         header = ["w1", "w1_sd", "null_95", "total_variation", "pvalue_adjusted"]
+    if any(c.missing_reference or c.missing_current for c in columns):
+        header.insert(-1, "missing")
     rows = [[c.name, *(_value(c, name) for name in header)] for c in columns[:LINES]]
     console.print(_grid(["column", *header], rows))
     if len(columns) > LINES:
@@ -65,9 +67,11 @@ def _grid(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
 
 
 def _value(column: Any, name: str) -> float | str | None:
-    """A number of a column; lengths of dates with their unit."""
+    """A number of a column; lengths of dates with their unit, shares of gaps from reference to current."""
     from divergences.wording import number
 
+    if name == "missing":
+        return "→".join(f"{number(100 * share, 2)}%" for share in (column.missing_reference, column.missing_current))
     value = getattr(column, name)
     value = None if value is None else float(value)
     if column.unit and name in ("w1", "null_95") and value is not None:

@@ -7,6 +7,7 @@ profiles `profiles.comparing`), then a sample of rows jointly (`samples.joint`);
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import metadata
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from divergences._parallel import run_blocks
 from divergences.comparing.result import Comparison
 from divergences.comparing.sources import Source, as_source, bare, matched, profiled, read_source
 from divergences.errors import DataError
-from divergences.files import Column, Table, aligned_columns
+from divergences.files import Column, Table, aligned_columns, show
 from divergences.profiles import Profile
 from divergences.profiles.comparing import compare_profiles
 from divergences.samples.columns import adjust, compare_column
@@ -28,6 +29,10 @@ __all__ = ["Comparison", "compare", "judged", "matched", "profiled", "read_sourc
 AFFORDABLE = 10**9  # labels shuffled in all for the columns: about ten seconds
 AT_ONCE = 2_000_000  # rows up to which columns are compared on all threads; beyond, one by one for the sake of memory
 MOST_ROWS = 5_000  # of each table in the joint space: a matrix of (n + m)² distances is 0.8 GB
+CONSTANT = "constant, so that it adds nothing to the joint distances"
+FEW = "permutations={}: no joint p-value can be 5% or less, and the joint null quantiles are rough"
+DECIDING = 19  # permutations, below which no p-value is 5% or less
+NAMED = 5  # columns of a note
 POLICIES = ("category", "omit", "raise")
 METHODS = ("exact", "profile")
 Progress = Callable[[str, float], None]
@@ -108,10 +113,11 @@ def compare(
             rng=parent,
             progress=tell,
         )
+    few = (FEW.format(permutations),) if joint and permutations < DECIDING else ()
     return Comparison(
         columns=adjust(found),
         together=together,
-        warnings=(*_doubts(found), *(together.notes if together else ())),
+        warnings=(*_doubts(found), *(together.notes if together else ()), *few),
         meta=_meta(sources, rng, policy, method, together),
         reference=tables[0],
         current=tables[1],
@@ -172,14 +178,20 @@ def _enough(columns: int, smaller: int, labels: int, permutations: int) -> int:
 
 
 def _doubts(found: list[ColumnComparison]) -> list[str]:
-    """What the columns themselves have to say, and whether there are few values."""
-    told = [f"column {column.name!r}: {note}" for column in found for note in column.notes]
-    constant = [c.name for c in found if c.w1_sd == 0 and c.ks == 0 and c.null_95 == 0]
-    told += [f"column {name!r} is constant: it adds nothing to the joint distances" for name in constant]
-    small = min(min(c.n, c.m) for c in found)
-    if small < 30:
-        told.append(f"only {small} values on a side: intervals are rough, and only large differences show")
-    return told
+    """What the columns themselves have to say: each note once, with the columns that it is about."""
+    about: dict[str, list[str]] = {}
+    for column in found:
+        gaps = column.missing_reference or column.missing_current
+        constant = column.w1_sd == 0 and column.ks == 0 and column.null_95 == 0 and not gaps
+        for note in (*column.notes, *((CONSTANT,) if constant else ())):
+            about.setdefault(note, []).append(column.name)
+    return [f"{_named(names)}: {note}" for note, names in about.items()]
+
+
+def _named(names: list[str]) -> str:
+    """Columns, in words: the first of many."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"column{'s' if len(names) > 1 else ''} {', '.join(map(show, names[:NAMED]))}{more}"
 
 
 def _profiles(x: Source, y: Source, policy: str, permutations: int, rng: np.random.Generator) -> list[ColumnComparison]:
@@ -218,7 +230,7 @@ def _meta(sources: Sequence[Source], rng: Any, policy: str, method: str, togethe
         "standardisation": "joint distances and w1_sd divide by the standard deviation of the pooled rows",
         "method": method,
         "permutations": {} if together is None else {name: e.permutations for name, e in together.entries.items()},
-        "seed": rng if isinstance(rng, int) else None,
+        "seed": int(rng) if isinstance(rng, Integral) else None,
         "nan_policy": policy,
         "intervals": "95%",
         "version": metadata.version("divergences"),

@@ -28,7 +28,10 @@ def as_source(value: Any, name: str, method: str | None = None) -> Source:
         return profile_of_dask(value, source=name)
     if not bare(value):
         return from_frame(value, name)
-    array = real_array(value, name)
+    try:
+        array = real_array(value, name)
+    except DataError as error:
+        raise DataError(f"{error} For text, dates or gaps pass a data frame, or {{'name': values}}.") from None
     return from_matrix(to_numpy(array) if is_torch(array) else array, name)
 
 

@@ -25,7 +25,7 @@ def from_frame(value: Any, name: str, columns: Sequence[str] | None = None, cate
     """A `Table` of a data frame: Arrow's protocol, else the interchange protocol, else a mapping of 1-D arrays.
 
     Args:
-        value: a frame of pandas, Polars, DuckDB, cuDF, ...; a mapping of names to columns; or a `Table`.
+        value: a frame or a series of pandas, Polars, DuckDB, cuDF, ...; a mapping of names to columns; or a `Table`.
         name: what to call it in errors.
         columns, categories: as for `read_table`.
 
@@ -37,6 +37,9 @@ def from_frame(value: Any, name: str, columns: Sequence[str] | None = None, cate
     """
     if isinstance(value, Table):
         return value.select(columns)
+    if hasattr(value, "__arrow_c_stream__") and len(getattr(value, "shape", ())) == 1:  # a series: one column
+        title = getattr(value, "name", None)
+        value = {"column_1" if title is None else title: value}
     if hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__"):
         return from_arrow(value, name, columns, categories)
     if hasattr(value, "__dataframe__"):

@@ -11,6 +11,8 @@ from divergences.samples.joint import Joint
 from divergences.wording import number, plain
 
 LEVEL = pictures.LEVEL
+ROWS = 1000  # columns told in numbers
+NAME = 40  # characters of a column's name in tables
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its interval on one line
 
 
@@ -52,13 +54,17 @@ def verdict(comparison: Comparison) -> str:
 
 def _largest(column: ColumnComparison) -> str:
     """How far a column has moved, in words."""
+    told = []
     if column.w1 is not None:
         unit = f" {column.unit}" if column.unit else ""
-        return f"W₁ = {number(column.w1, 3)}{unit}, which is {number(column.w1_sd, 3)} standard deviations"
-    if column.total_variation is not None:
-        return f"a share of {number(100 * float(column.total_variation), 3)}% of its rows is in other categories"
-    gaps = (f"{number(100 * share, 3)}%" for share in (column.missing_reference, column.missing_current))
-    return "{} of its cells are missing in the reference, {} in the current data".format(*gaps)
+        told.append(f"W₁ = {number(column.w1, 3)}{unit}, which is {number(column.w1_sd, 3)} standard deviations")
+    elif column.total_variation is not None:
+        told.append(f"a share of {number(100 * float(column.total_variation), 3)}% of its rows is in other categories")
+    shares = [f"{number(100 * share, 3)}%" for share in (column.missing_reference, column.missing_current)]
+    if shares[0] != shares[1]:
+        gaps = "{} of its cells are missing in the reference, {} in the current data".format(*shares)
+        told.insert(0 if pictures.gaps_in_deviations(column) > (column.w1_sd or 0.0) else len(told), gaps)
+    return "; ".join(told)
 
 
 def comparison_report(comparison: Comparison) -> list[Section]:
@@ -76,14 +82,16 @@ def comparison_report(comparison: Comparison) -> list[Section]:
 
 
 def _short(comparison: Comparison) -> Section:
-    shown = min(20, len(comparison.columns))
+    drawn = sum(c.w1_sd is not None for c in comparison.columns.values())
+    shown = min(pictures.MOVED, drawn)
     blocks: list[Any] = [
         text(verdict(comparison)),
         picture(
             pictures.effects(comparison),
             alt=f"W1 of the {shown} columns that differ most, in standard deviations, beside the null range",
             caption=f"How far each column moved ({shown} of {len(comparison.columns)} columns; those that differ at a "
-            "false discovery rate of 5% come first). A point inside its grey bar is what two samples of one law give.",
+            "false discovery rate of 5% come first). A point inside its grey bar is what two samples of one law give; "
+            "gaps are left out here.",
         ),
     ]
     return Section("In short", [*blocks, *(text(f"Note: {warning}.") for warning in comparison.warnings[:20])])
@@ -104,17 +112,24 @@ def _columns(comparison: Comparison) -> Section:
         ),
         table(
             header,
-            [_row(c, gaps) for c in columns],
-            "Columns that differ at a false discovery rate of 5% first, then by W₁ in standard deviations; any two "
-            "categories are one step apart. W₁ with its standard error (se) and its null quantile are in the column's "
-            "own unit, of dates in days. JS distance and total variation (TV), with their 95% intervals, are of the "
+            [_row(c, gaps) for c in columns[:ROWS]],
+            "Columns that differ at a false discovery rate of 5% first, then by W₁ in standard deviations, or by how "
+            "far the share of gaps moved if that is more; any two categories are one step apart. W₁ with its standard "
+            "error (se) and its null quantile are in the column's own unit, of dates in days. JS distance and total "
+            "variation (TV), with their 95% intervals, are of the "
             "binned laws, in [0, 0.833] and [0, 1]; the population stability index (PSI) on ten bins is followed by "
             "the 95% quantile of what two samples of one law give. p-values are adjusted by Benjamini and Hochberg.",
         ),
     ]
+    if len(columns) > ROWS:
+        blocks.append(
+            text(f"{len(columns) - ROWS:,} columns that differ less are left out; --csv and --json have all.")
+        )
     unseen = [c for c in columns if c.unseen is not None and c.unseen.share > 0][:20]
     if unseen:
-        rows = [[c.name, c.unseen.share, ", ".join(c.unseen.names)] for c in unseen if c.unseen is not None]
+        rows = [
+            [plain(c.name, NAME), c.unseen.share, ", ".join(c.unseen.names)] for c in unseen if c.unseen is not None
+        ]
         told = "Share of current values that the reference lacks: outside its range, or in new categories."
         blocks.append(table(["column", "share", "new categories, commonest first"], rows, told))
     return Section("Column by column", blocks)
@@ -126,7 +141,18 @@ def _row(c: ColumnComparison, gaps: bool) -> list[Any]:
     psi = "–" if c.psi is None else f"{number(c.psi.value, 2)}{NBSP}({number(c.nulls['psi'].quantile_95, 2)})"
     binned = (_with_interval(e) for e in (c.js_distance, c.total_variation))
     missing = f"{number(100 * c.missing_reference, 2)}%{NBSP}→{NBSP}{number(100 * c.missing_current, 2)}%"
-    return [c.name, c.kind, w1, c.w1_sd, c.null_95, c.ks, *binned, psi, *([missing] if gaps else []), c.pvalue_adjusted]
+    return [
+        plain(c.name, NAME),
+        c.kind,
+        w1,
+        c.w1_sd,
+        c.null_95,
+        c.ks,
+        *binned,
+        psi,
+        *([missing] if gaps else []),
+        c.pvalue_adjusted,
+    ]
 
 
 def _with_interval(estimate: Estimate | None) -> str:
@@ -177,7 +203,7 @@ def _attribution(together: Joint) -> Section:
     columns = list(together.attribution.columns.items())
     blocks: list[Any] = []
     if len(columns) > 1:
-        rows = [[name, s.share, s.null_95, s.cost, s.excess] for name, s in columns[:100]]
+        rows = [[plain(name, NAME), s.share, s.null_95, s.cost, s.excess] for name, s in columns[:100]]
         blocks = [
             picture(
                 pictures.sources(together),

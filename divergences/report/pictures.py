@@ -1,5 +1,6 @@
 """Pictures of a comparison: reference in blue, current in orange, what one law would give in grey."""
 
+import math
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,7 @@ from divergences.wording import plain
 REFERENCE, CURRENT, NULL, FAINT = "#2f6db3", "#d9641e", "#c9cfd6", "#4a525c"
 LEVEL = 0.05  # of false discoveries
 LATEST = 2.5e11  # seconds: the year 9892
+MOVED = 20  # columns whose W1 is drawn
 PANELS = 12  # densities shown; the table has the rest
 LEAST = 0.1  # where ratios are cut off on a logarithmic axis: MMD² may be negative
 LINES = 4000  # of a plan, beyond which it is drawn as pixels
@@ -46,13 +48,24 @@ def _glyphs() -> frozenset[int]:
 
 
 def by_effect(comparison: Comparison) -> list[ColumnComparison]:
-    """The columns, what matters first: those that differ at a false discovery rate of 5%, then the larger w1_sd."""
-    return sorted(comparison.columns.values(), key=lambda c: (c.pvalue_adjusted > LEVEL, -(c.w1_sd or 0.0)))
+    """The columns, what matters first: those that differ at a false discovery rate of 5%, then by size of effect.
+
+    The size is the larger of w1_sd and `gaps_in_deviations`.
+    """
+    size = lambda c: max(c.w1_sd or 0.0, gaps_in_deviations(c))
+    return sorted(comparison.columns.values(), key=lambda c: (c.pvalue_adjusted > LEVEL, -size(c)))
+
+
+def gaps_in_deviations(column: ColumnComparison) -> float:
+    """How far the share of gaps moved, in standard deviations of having one (of both tables, weighed equally)."""
+    pooled = (column.missing_reference + column.missing_current) / 2
+    moved = abs(column.missing_current - column.missing_reference)
+    return moved / math.sqrt(pooled * (1 - pooled)) if moved else 0.0
 
 
 def effects(comparison: Comparison) -> Figure:
     """W₁ of each column in standard deviations, beside what two samples of one law would reach."""
-    shown = [column for column in by_effect(comparison)[:20] if column.w1_sd is not None]
+    shown = [column for column in by_effect(comparison) if column.w1_sd is not None][:MOVED]
     figure = Figure(figsize=(7.6, 0.9 + 0.27 * max(1, len(shown))), layout="constrained")
     axes = figure.subplots()
     rows = np.arange(len(shown))

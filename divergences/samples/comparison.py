@@ -15,7 +15,8 @@ class Null:
     """A binned divergence as the bare counts give it, and what two samples of one law give at this n, m and bin count.
 
     Attributes:
-        observed: the formula at the shares as they are, no bias subtracted: what thresholds such as 0.1 are meant for.
+        observed: the formula at the shares, smoothed by ½ a count each, no bias subtracted: what thresholds such as 0.1
+            are meant for.
         mean, quantile_95: of the same among counts drawn from the pooled law.
 
     """

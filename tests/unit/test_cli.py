@@ -39,7 +39,7 @@ def test_compare_prints_the_verdict_and_writes_what_was_asked(files, call):
     assert "Reference and current differ" in out
     assert "height" in out
     assert err.splitlines()[-2:] == ["wrote out.html", "wrote out.json"]
-    assert "only 25 values" in err
+    assert "note: columns 'age', 'height': fewer than 30 values on a side" in err
     found = json.loads((files / "out.json").read_text())
     assert list(found["columns"]) == ["age", "height"]
     assert found["meta"]["seed"] == 0
@@ -96,11 +96,12 @@ def test_fail_on(files, call, rule, code):
         ("w1(age)=0.5", "must look like"),
         ("", "must look like"),
         ("__class__(age)>1", "is unknown"),
+        ("w2>1", "needs the joint distances. Leave out --no-joint"),
     ],
 )
 def test_bad_rules_are_usage(files, call, rule, message):
     """Exit code 2, one line, the nearest name."""
-    code, out, err = call(*QUICK, "--fail-on", rule)
+    code, out, err = call(*QUICK, "--no-joint", "--fail-on", rule)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
@@ -244,3 +245,23 @@ def test_a_narrow_terminal_cuts_no_number(files, call, monkeypatch):
     assert code == 0
     assert "pvalue_" in out
     assert "…" not in out
+
+
+def test_standard_input_is_named_once(files, call):
+    """It cannot be read twice: the second table would be empty."""
+    code, out, err = call("compare", "-", "-")
+    assert (code, out) == (2, "")
+    assert "standard input can be read once" in err
+
+
+def test_gaps_are_shown_where_there_are_any(files, call):
+    """Their shares, reference first; else no column is spent on them."""
+    assert "missing" not in call(*QUICK, "--no-joint")[1]
+    lines = (files / "cur.csv").read_text().splitlines()
+    (files / "gaps.csv").write_text("\n".join([lines[0], *(f",{line.split(',')[1]}" for line in lines[1:])]))
+    _, out, err = call("compare", "ref.csv", "gaps.csv", "--no-joint")
+    assert "missing" in out
+    assert "0%→100%" in out
+    assert "largest difference is in age: 0% of its cells are missing in the reference, 100% in the" in out
+    assert "column 'age': no value in the current data" in err
+    assert "only 0 values" not in err

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from divergences.comparing import Comparison, compare
 from divergences.files import Table
 from divergences.report import Report, Section, comparison_report, picture, table, text, verdict
-from divergences.report.pictures import densities, joint_distances, label
+from divergences.report.pictures import densities, gaps_in_deviations, joint_distances, label
 from divergences.saving import write_atomically
 from divergences.wording import number, plain, spreadsheet
 
@@ -163,7 +163,8 @@ def test_the_verdict_counts_adjusted_p_values():
     rng = np.random.default_rng(0)
     result = compare(rng.normal(size=(40, 2)), rng.normal([2.0, 0.0], size=(40, 2)), rng=0, permutations=99)
     columns = {
-        name: replace(c, pvalue=0.01, pvalue_adjusted=0.01 if (c.w1 or 0) > 1 else 0.2) for name, c in result.columns.items()
+        name: replace(c, pvalue=0.01, pvalue_adjusted=0.01 if (c.w1 or 0) > 1 else 0.2)
+        for name, c in result.columns.items()
     }
     assert "differ: 1 of 2 columns" in verdict(replace(result, columns=columns))
 
@@ -238,3 +239,39 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(path, "new", force=True)
     assert path.read_text() == "old"
     assert [p.name for p in Path(tmp_path).iterdir()] == ["a.txt"]
+
+
+def test_a_shift_of_the_gaps_is_told_as_one():
+    """Where the values agree and the gaps do not, the verdict speaks of the gaps, and they decide the order."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 60))
+    gone = np.where(np.arange(60) < 30, np.nan, 1.0)
+    result = compare({"moved": x, "gone": gone}, {"moved": y + 1, "gone": np.ones(60)}, rng=0, permutations=99)
+    assert "largest difference is in gone: 50% of its cells are missing in the reference, 0% in" in verdict(result)
+    assert not any("constant" in warning for warning in result.warnings)  # whether there is a gap differs
+    later = compare({"a": x}, {"a": np.where(np.arange(60) < 2, np.nan, y + 3)}, rng=0, permutations=99, joint=False)
+    told = verdict(later)
+    assert told.index("W₁ = ") < told.index("; 0% of its cells are missing in the reference, 3.33% in the current data")
+    assert gaps_in_deviations(result.columns["gone"]) == pytest.approx(0.5 / np.sqrt(0.25 * 0.75))
+    assert gaps_in_deviations(result.columns["moved"]) == 0
+
+
+def test_a_thousand_columns_with_hostile_names_stay_below_a_megabyte():
+    """Names of 300 characters, each of which HTML spells with many."""
+    rng = np.random.default_rng(0)
+    x, y = ({f"{k:04d}" + "<&'\"é" * 60: rng.normal(size=30) for k in range(1000)} for _ in range(2))
+    result = compare(x, y, rng=0, permutations=19, joint=False)
+    few = replace(result, columns=dict(list(result.columns.items())[:12]))
+    long, short = (len(Report("t", comparison_report(r)).render().encode()) for r in (result, few))
+    assert long - short < 500_000
+
+
+def test_beyond_a_thousand_columns_the_rest_is_counted(hostile, monkeypatch):
+    """The page says how many columns it leaves out."""
+    everything = Report("t", comparison_report(hostile)[1:2]).render()
+    monkeypatch.setattr("divergences.report.comparison.ROWS", 3)
+    page = Report("t", comparison_report(hostile)[1:2]).render()
+    left = len(hostile.columns) - 3
+    assert f"{left:,} columns that differ less are left out" in page
+    assert "are left out; " not in everything
+    assert everything.count("<tr>") - page.count("<tr>") == left

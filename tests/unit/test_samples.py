@@ -185,7 +185,7 @@ def test_constant_columns_and_offsets_are_harmless():
     far = compare(x + 1e8, y + 1e8, rng=0, permutations=2)
     assert wide.columns["column_2"].w1 == 0.0
     assert wide.columns["column_2"].pvalue == 1.0
-    assert any("'column_2' is constant" in warning for warning in wide.warnings)
+    assert any("'column_2': constant" in warning for warning in wide.warnings)
     assert wide.joint["w2"].value == pytest.approx(plain.joint["w2"].value, rel=1e-12)
     assert far.joint["w2"].value == pytest.approx(plain.joint["w2"].value, rel=1e-6)
     with pytest.raises(DataError, match="overflows"):
@@ -239,3 +239,39 @@ def test_large_tables_are_thinned_and_say_so():
     assert result.columns["column_1"].n == 40
     assert result.meta["reference"]["joint_rows"] == 25
     assert any("25 random rows of 40" in warning for warning in result.warnings)
+
+
+def test_a_note_is_told_once_with_its_columns():
+    """Thirty short columns make one warning, not thirty; few permutations are doubted too."""
+    x = np.random.default_rng(0).normal(size=(20, 30))
+    warnings = compare(x, x + 1, rng=0, permutations=18).warnings
+    few, drawn = warnings
+    assert few.startswith(
+        "columns 'column_1', 'column_2', 'column_3', 'column_4', 'column_5' and 25 more: fewer than 30"
+    )
+    assert drawn.startswith("permutations=18: no joint p-value can be 5% or less")
+    assert len(compare(x, x + 1, rng=0, permutations=19).warnings) == 1
+    assert len(compare(x, x + 1, rng=0, permutations=1, joint=False).warnings) == 1
+
+
+def test_only_what_is_constant_with_its_gaps_is_called_so():
+    """A gap indicator that moves is no constant."""
+    gaps = np.where(np.arange(40) < 20, np.nan, 1.0)
+    told = compare({"a": gaps, "b": np.ones(40)}, {"a": np.ones(40), "b": np.ones(40)}, rng=0, joint=False).warnings
+    assert [warning for warning in told if "constant" in warning] == [
+        "column 'b': constant, so that it adds nothing to the joint distances"
+    ]
+
+
+def test_a_series_is_a_column():
+    """With its name, or none: then it takes that of the other side."""
+    pandas = pytest.importorskip("pandas")
+    x, y = np.random.default_rng(0).normal(size=(2, 40))
+    found = compare(pandas.Series(x, name="age"), pandas.Series(y), rng=np.int64(0), joint=False)
+    assert list(found.columns) == ["age"]
+    assert found.columns["age"].w1 == compare(x, y, rng=0, joint=False).columns["column_1"].w1
+    assert found.meta["seed"] == 0
+    words = compare(pandas.Series(["a", "b"] * 20), pandas.Series(["a", None] * 20), rng=0, joint=False)
+    assert words.columns["column_1"].kind == "category"
+    with pytest.raises(DataError, match="For text, dates or gaps pass a data frame"):
+        compare(["a", "b"], ["a", "b"])

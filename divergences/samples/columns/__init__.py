@@ -17,6 +17,7 @@ from divergences.samples.columns import categorical, numeric
 from divergences.samples.comparison import ColumnComparison
 from divergences.samples.permutation import benjamini_hochberg
 
+FEW = 30  # values on a side, below which intervals are rough
 __all__ = ["adjust", "compare_column", "compare_counts", "deviation"]
 
 
@@ -130,8 +131,8 @@ def _told(
     if 0 in present:
         sides = " and ".join(side for side, k in zip(("reference", "current data"), present, strict=True) if k == 0)
         notes.append(f"no value in the {sides}: only the gaps are compared")
-    if 0 < min(present) < 30:
-        notes.append(f"only {min(present)} values on a side: intervals are rough, and only large differences show")
+    if 0 < min(present) < FEW:
+        notes.append(f"fewer than {FEW} values on a side: intervals are rough, and only large differences show")
     p = 1.0 if p is None else p
     return ColumnComparison(
         name=name,

@@ -1,7 +1,6 @@
 """The profile of a column of categories: counts of words, all of them or a random 4,096."""
 
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 
@@ -44,10 +43,11 @@ class CategoryProfile:
     def of(cls, codes: np.ndarray, categories: tuple[str, ...], kind: str = CATEGORY) -> "CategoryProfile":
         """The profile of cells `categories[codes]`, -1 where one is missing."""
         counts = np.bincount(codes + 1, minlength=len(categories) + 1)
-        counted = {}
-        for k in np.flatnonzero(counts[1:]).tolist():
+        used = np.flatnonzero(counts[1:])
+        counted: dict[str, int] = {}
+        for k, count in zip(used.tolist(), counts[used + 1].tolist(), strict=True):
             word = shortened(categories[k])
-            counted[word] = counted.get(word, 0) + int(counts[k + 1])
+            counted[word] = counted.get(word, 0) + count
         return _fitted(kind, 0, counted, 0, int(counts[0]))
 
     @property
@@ -80,11 +80,12 @@ def merge(a: CategoryProfile, b: CategoryProfile) -> CategoryProfile:
 def _fitted(kind: str, level: int, counted: dict[str, int], other: int, missing: int) -> CategoryProfile:
     """The profile at the lowest level from `level` on at which at most 4,096 words are left."""
     if level or len(counted) > MOST:
-        zeros = {word: 64 - text_hash(word).bit_length() for word in counted}
-        held = np.bincount(list(zeros.values()), minlength=65)[::-1].tolist()
-        left = list(accumulate(held))[::-1]  # words with at least so many zeros
-        level = next(t for t in range(level, 65) if left[t] <= MOST)
-        kept = {word: count for word, count in counted.items() if zeros[word] >= level}
+        hashes = np.fromiter(map(text_hash, counted), np.uint64, len(counted))
+        if len(counted) > MOST:
+            first_out = int(np.partition(hashes, MOST)[MOST])
+            level = max(level, 65 - first_out.bit_length())
+        words = list(counted)
+        kept = {words[k]: counted[words[k]] for k in np.flatnonzero(hashes < np.uint64(2 ** (64 - level))).tolist()}
         other += sum(counted.values()) - sum(kept.values())
         counted = kept
     words = sorted(counted)

@@ -137,6 +137,16 @@ def test_words_beyond_the_most_are_one_count():
     assert sum(text_hash(word) < 2 ** (65 - level) for word in words) > 4096  # as many as fit
 
 
+def test_exactly_the_most_words_are_kept():
+    """4,096 words whose hash begins with a zero bit, and one whose hash does not."""
+    sides: list[list[str]] = [[], []]
+    for word in map(str, range(9000)):
+        sides[text_hash(word) >> 63].append(word)
+    words = (*sides[0][:4096], sides[1][0])
+    profile = CategoryProfile.of(np.arange(4097), words)
+    assert (profile.level, len(profile.words), profile.other) == (1, 4096, 1)
+
+
 def test_long_words_are_shortened_alike():
     """Two that begin alike stay two."""
     words = ("a" * 10_000, "a" * 10_001, "b")

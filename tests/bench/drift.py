@@ -32,7 +32,7 @@ from tests.bench.run import processor  # noqa: E402
 WORKER = Path(__file__).with_name("drift_worker.py")
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 SIZES = (100, 1_000, 10_000, 100_000)
-COLUMNS = 50  # of one table: so many repetitions at once
+COLUMNS = 20  # of one table: so many repetitions at once
 REPETITIONS = 2_000
 EFFECT = 4.0  # a shift of EFFECT / √n standard deviations: tests of level 5 % should see it about as often at each n
 TABLES = {"1 million x 50": (1_000_000, 50), "10 million x 20": (10_000_000, 20), "100,000 x 1,000": (100_000, 1_000)}
@@ -160,16 +160,18 @@ def measure_decisions(seconds: float, tools: Sequence[str]) -> None:
 
 def _cell(tool: str, law: str, n: int, strength: float, seconds: float) -> None:
     key = f"decide|{tool}|{law}|{n}|{'moved' if strength else 'same'}"
-    while True:
-        found = stored().get(key, {"repetitions": 0, "seconds": 0.0})
-        if "error" in found or found["repetitions"] >= REPETITIONS or found["seconds"] >= seconds:
-            return
-        with console.status(f"{key}: {found['repetitions']} repetitions"):
-            arguments = {"law": law, "n": n, "strength": strength, "columns": COLUMNS, "seed": found["repetitions"]}
-            new = work(tool, "decide", arguments, TOO_LONG)
-        keep(key, new)
-        if not new.get("repetitions"):
-            return
+    found = stored().get(key, {"repetitions": 0, "seconds": 0.0})
+    most, limit = REPETITIONS - found["repetitions"], seconds - found["seconds"]
+    if most <= 0 or limit <= 0 or key in unable():
+        return
+    arguments = {"law": law, "n": n, "strength": strength, "columns": COLUMNS, "first": found["repetitions"]}
+    with console.status(f"{key}: {found['repetitions']} repetitions"):
+        keep(key, work(tool, "decide", arguments | {"most": most, "limit": limit}))
+
+
+def unable() -> set[str]:
+    """Cells that a tool cannot judge, or failed at."""
+    return {key for key, found in stored().items() if "error" in found or found.get("repetitions") == 0}
 
 
 def decisions_section() -> Iterator[str]:

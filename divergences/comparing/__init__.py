@@ -17,8 +17,10 @@ from divergences._parallel import run_blocks
 from divergences.comparing.result import Comparison
 from divergences.comparing.sources import Source, as_source, bare, matched, profiled, read_source
 from divergences.errors import DataError
-from divergences.files import Column, Table, aligned_columns, show
+from divergences.files import Column, StoredTable, Table, aligned_columns, show
+from divergences.files._table import CATEGORY
 from divergences.profiles import Profile
+from divergences.profiles.categories import CategoryProfile
 from divergences.profiles.comparing import compare_profiles
 from divergences.samples.columns import adjust, compare_column
 from divergences.samples.comparison import ColumnComparison
@@ -28,6 +30,7 @@ __all__ = ["Comparison", "compare", "judged", "matched", "profiled", "read_sourc
 
 AFFORDABLE = 10**9  # labels shuffled in all for the columns: about ten seconds
 AT_ONCE = 2_000_000  # rows up to which columns are compared on all threads; beyond, one by one for the sake of memory
+MANY = 2**20  # words beyond which a column of text on disk is compared by its profile: they would fill the memory
 MOST_ROWS = 5_000  # of each table in the joint space: a matrix of (n + m)² distances is 0.8 GB
 CONSTANT = "constant, so that it adds nothing to the joint distances"
 FEW = "permutations={}: no joint p-value can be 5% or less, and the joint null quantiles are rough"
@@ -70,8 +73,9 @@ def compare(
         columns: the names to compare; None is all.
         nan_policy: what missing cells are: a "category" of their own, something to "omit", or an error ("raise").
             None is "raise" for arrays and "category" for anything else.
-        method: "exact" holds one column at a time and uses every value; "profile" reads once and gives W₁ and KS
-            within proven brackets. None is "exact", or "profile" where a source is one, or text too large to hold.
+        method: "exact" holds one column at a time and uses every value, but of text on disk with more than 2²⁰ words
+            the profile, and a note says so; "profile" reads once and gives W₁ and KS within proven brackets. None is
+            "exact", or "profile" where a source is one, or text too large to hold.
         joint: whether to compare all columns together.
         sample: rows of each table that joint distances use, at most: so many are drawn at random.
         progress: called with the name of the stage and the part of it that is done.
@@ -140,12 +144,26 @@ def _columns(
     def one(start: int, stop: int) -> None:
         for k in range(start, stop):
             tell("columns", sum(f is not None for f in found) / len(names))
+            if profiles := _of_many_words(x, y, names[k]):
+                found[k] = _profiles(*profiles, policy, shuffles, generators[k])[0]
+                continue
             a, b = aligned_columns(x.column(names[k]), y.column(names[k]), (x.source, y.source))
             a, b = (judged(column, policy, t.source) for column, t in ((a, x), (b, y)))
             found[k] = compare_column(a, b, permutations=shuffles, rng=generators[k])
 
     run_blocks(one, total=len(names), size=1 if rows <= AT_ONCE else len(names))
     return found
+
+
+def _of_many_words(x: Table, y: Table, name: str) -> tuple[Profile, Profile] | None:
+    """The profiles of a column of text that is on disk and has, as far as they tell, more than 2²⁰ words; else None."""
+    sides = (x.select([name]), y.select([name]))
+    if not any(isinstance(side, StoredTable) for side in sides) or any(s.kinds[name] != CATEGORY for s in sides):
+        return None
+    a, b = (Profile.of(side) for side in sides)
+    kept = [p.columns[name] for p in (a, b)]
+    words = [len(column.words) << column.level for column in kept if isinstance(column, CategoryProfile)]
+    return (a, b) if max(words) > MANY else None
 
 
 def judged(column: Column, policy: str, source: str) -> Column:

@@ -20,10 +20,11 @@ from divergences.files._source import (
 from divergences.files._stored import StoredTable
 from divergences.files._stores import FeatherStore, ParquetStore, Store, whole
 from divergences.files._stream import text_batches
-from divergences.files._table import BLOCK, Table, show
+from divergences.files._table import BLOCK, CATEGORY, Table, show
 from divergences.files._text import read_text, separator
 
-LAZY_BYTES = 2**28  # from this size on, as float64, a table stays on disk where that is possible
+WORD = 64  # bytes that a word takes, more or less
+LAZY_BYTES = 2**28  # from this size on in memory, a table stays on disk where that is possible
 TEXT = (".csv", ".txt", ".tsv", ".tab")
 PARQUET = (".parquet", ".pq")
 FEATHER = (".feather", ".arrow", ".ipc")
@@ -51,7 +52,7 @@ def read_table(
         categories: columns to read as text, whatever their cells look like: codes, identifiers.
         max_bytes: refuse files, and unpacked tables, beyond this; of a table that stays on disk, columns.
         lazy: whether a Parquet, Feather or .npy file stays on disk as a `StoredTable`, which reads its columns one at
-            a time; None does so from 256 MiB on, as float64. Text and .npz are always read whole.
+            a time; None does so from 256 MiB on, at 8 bytes a number and 64 a word. Text and .npz are read whole.
 
     Raises:
         OSError: the file is missing, a pipe, a device, or may not be read.
@@ -77,7 +78,7 @@ def read_table(
         source = read_standard_input(max_bytes) if name == STANDARD_INPUT else Source.of_file(name)
         suffix = _suffix(source)
         store = _store(source, suffix, columns, categories)
-        if store is not None and (lazy or (lazy is None and _size(store) > LAZY_BYTES)):
+        if store is not None and (lazy or (lazy is None and _held(store) > LAZY_BYTES)):
             return StoredTable(store, categories=categories, max_bytes=max_bytes)
         require_size(source, max_bytes)
         if store is not None and suffix != ".npy":
@@ -198,12 +199,17 @@ def _folder(name: str, columns: Sequence[str] | None, categories: Collection[str
     return _with_rows(FolderStore.open(name, suffixes, reader))
 
 
+def _held(store: Store) -> int:
+    """Bytes in memory at most, more or less: all words of a text may differ."""
+    return store.rows * sum(WORD if kind == CATEGORY else 8 for kind in store.kinds.values())
+
+
 def _size(store: Store) -> int:
     return 8 * store.rows * len(store.kinds)
 
 
 def _of_store(store: Store, categories: Collection[str], lazy: bool | None, max_bytes: int) -> Table:
-    if lazy or (lazy is None and _size(store) > LAZY_BYTES):
+    if lazy or (lazy is None and _held(store) > LAZY_BYTES):
         return StoredTable(store, categories=categories, max_bytes=max_bytes)
     if _size(store) > max_bytes:
         raise DataError(

@@ -6,11 +6,15 @@ import json
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
+from divergences import comparing as module
 from divergences.cli import app
 from divergences.comparing import compare, profiled
 from divergences.console import run
+from divergences.files import read_table
 from divergences.profiles import load
 
 
@@ -54,6 +58,32 @@ def test_merged_parts_are_the_whole(parts, call):
     merged = load(parts / "a.profile")
     assert merged.n == 250
     assert merged.columns["age"].n == 250
+
+
+@pytest.mark.parametrize("nan_policy", ["category", "omit"])
+def test_text_of_too_many_words_is_compared_by_its_profile(tmp_path, monkeypatch, nan_policy):
+    """Other columns of the file, and text of fewer words, are not; the p-value finds that words are new."""
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{k}.parquet") for k in range(2)]
+    for k, path in enumerate(paths):
+        ids = rng.integers(5000 * k, 6000 + 5000 * k, 20_000)
+        table = {"id": [None, *map(str, ids)], "size": rng.normal(size=20_001), "town": ["Bern", "Chur", "Zug"] * 6667}
+        parquet.write_table(pa.table(table), path)
+    x, y = (read_table(path, lazy=True) for path in paths)
+    exact = compare(x, y, rng=0, joint=False, nan_policy=nan_policy)
+    monkeypatch.setattr(module, "MANY", 5000)
+    found = compare(x, y, rng=0, joint=False, nan_policy=nan_policy)
+    assert any("chosen by their hash" in note for note in found.columns["id"].notes)
+    assert not exact.columns["id"].notes or "chosen by their hash" not in exact.columns["id"].notes[-1]
+    assert (found.columns["id"].n, found.columns["id"].m) == (20_000, 20_000)
+    assert found.columns["id"].missing_reference == exact.columns["id"].missing_reference
+    assert found.columns["id"].pvalue < 1e-6
+    for name in ("size", "town"):
+        assert found.columns[name].to_dict() | {"pvalue_adjusted": 0} == exact.columns[name].to_dict() | {
+            "pvalue_adjusted": 0
+        }
+    monkeypatch.setattr(module, "MANY", 50_000)
+    assert compare(x, y, rng=0, joint=False, nan_policy=nan_policy).to_dict() == exact.to_dict()
 
 
 def test_an_empty_folder_is_named(parts, call):

@@ -168,10 +168,10 @@ def test_a_file_that_changes_is_refused(path):
 
 
 def test_the_size_in_memory_decides(path, monkeypatch):
-    """From so many bytes on as float64 a table stays where it is."""
+    """From so many bytes on, eight for a number and 64 for a word, a table stays where it is."""
     from divergences.files import _read
 
-    size = 8 * ROWS * len(read_table(path).names)
+    size = ROWS * sum(64 if kind == "category" else 8 for kind in read_table(path).kinds.values())
     monkeypatch.setattr(_read, "LAZY_BYTES", size)
     assert not isinstance(read_table(path), StoredTable)
     monkeypatch.setattr(_read, "LAZY_BYTES", size - 1)

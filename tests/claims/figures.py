@@ -221,3 +221,15 @@ def counted_pairs(tables: Mapping[str, tuple[Any, Mapping[str, Any]]]) -> Figure
         titled(axes, title)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
+
+
+def pictures(rows: Mapping[str, Any], side: int) -> Figure:
+    """Rows of square pictures in [-1, 1], (n, side * side) each, light on dark, their title on the left."""
+    figure, (axes,) = panels(1, width=7.6, height=0.2 + 0.55 * len(rows))
+    strip = lambda x: np.pad(np.reshape(x, (-1, side, side)), ((0, 0), (1, 1), (1, 1)), constant_values=1.0)
+    axes.imshow(np.vstack([np.hstack([*strip(x)]) for x in rows.values()]), cmap="gray", vmin=-1, vmax=1)
+    axes.set_yticks((np.arange(len(rows)) + 0.5) * (side + 2), list(rows))
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure

@@ -21,6 +21,7 @@ from gan.networks import Perceptron
 from gan.networks.architecture import image_generator
 from gan.networks.chain import Pointwise
 from gan.objectives import Minimax, NonSaturating, Variational, Wasserstein
+from gan.objectives.scores import Relativistic
 from gan.optimisers import RMSProp
 from gan.penalties import GradientPenalty
 from tests.claims import (
@@ -204,6 +205,7 @@ TRAINING = {
         lambda right: lambda net, seeds, steps, *rest, **options: right(net, seeds, 0, *rest, **options),
         "D19",
     ),
+    "a relativistic generator without a gradient": Error((Relativistic,), "generator_loss", detached, "D27"),
     "no information term": Error((Codes,), "generator_term", scaled(0.0), "D46"),
 }
 

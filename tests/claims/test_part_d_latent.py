@@ -114,7 +114,7 @@ def measured(claim, plan, steps, *, longest, largest, told):
 
 @pytest.mark.claim("D27")
 def test_codes_are_continuous_and_add_up(claim):
-    """Between two codes images change bit by bit; the difference of two classes' mean codes turns one into the other."""
+    """Between two codes images change bit by bit; the difference of two mean codes turns one class into the other."""
     claim.source("I")
     nearer, _ = measured(claim, Plan(range(300, 304)), 300, longest=1.4, largest=0.125, told=0.53)
     mean_at_most(claim, "a young generator's lines are farther from digits than mixed pixels, by", nearer, -0.006)

@@ -32,7 +32,7 @@ AFFORDABLE = 10**9  # labels shuffled in all for the columns: about ten seconds
 AT_ONCE = 2_000_000  # rows up to which columns are compared on all threads; beyond, one by one for the sake of memory
 MANY = 2**20  # words beyond which a column of text on disk is compared by its profile: they would fill the memory
 MOST_ROWS = 5_000  # of each table in the joint space: a matrix of (n + m)² distances is 0.8 GB
-CONSTANT = "constant, so that it adds nothing to the joint distances"
+CONSTANT = "constant, which adds nothing to the joint distances"
 FEW = "permutations={}: no joint p-value can be 5% or less, and the joint null quantiles are rough"
 DECIDING = 19  # permutations, below which no p-value is 5% or less
 NAMED = 5  # columns of a note
@@ -81,7 +81,8 @@ def compare(
         progress: called with the name of the stage and the part of it that is done.
 
     Raises:
-        DataError: columns that do not match, of different kinds, with infinite values, or nothing left.
+        DataError: columns that do not match, of different kinds, with infinite values, or nothing left; "exact" of a
+            profile.
         OSError, FileFormatError: a path that cannot be read.
         ConvergenceError: a transport solver missed its tolerance.
 
@@ -99,6 +100,11 @@ def compare(
     tell = progress or (lambda stage, part: None)
     parent = generator(rng)
     sources = matched(as_source(x, "x", method), as_source(y, "y", method), columns)
+    if method == "exact" and (kept := [s for s in sources if isinstance(s, Profile)]):
+        raise DataError(
+            f"method exact needs every value; {show(kept[0].source)} is a profile. Pass the table itself, or leave "
+            "--method out (method= in Python)."
+        )
     tables = [s.rows.table(s.source) if isinstance(s, Profile) else s for s in sources]
     if method == "profile" or any(isinstance(s, Profile) for s in sources):
         method = "profile"

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from divergences.errors import DataError
-from divergences.files import batches, from_frame
+from divergences.files import batches, from_frame, show
 from divergences.profiles.profile import Profile, merge
 from divergences.profiles.storage import from_bytes, to_bytes
 
 WIDTH = 8  # profiles merged by one task
+NEEDED = "profiling on a cluster needs Dask: pip install 'divergences[cluster]'."
 
 
 def profile_of_dask(
@@ -36,14 +37,14 @@ def profile_of_dask(
         seed: of the row sample.
 
     Raises:
-        DataError: Dask is not installed, there is no part, or what `Profile.of` raises of a part.
+        DataError: Dask is not installed, there is no part, the address is none, or what `Profile.of` raises of a part.
         OSError: a file cannot be read, or the cluster gave up.
 
     """
     try:
         from dask.delayed import delayed  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise DataError("profiling on a cluster needs Dask: pip install 'divergences[cluster]'.") from None
+        raise DataError(NEEDED) from None
     parts = list(parts.to_delayed() if hasattr(parts, "to_delayed") else parts)
     if not parts:
         raise DataError("parts must be at least one file or partition; got none.")
@@ -80,10 +81,22 @@ def merged(parts: Sequence[bytes]) -> bytes:
 def _computed(task: Any, client: Any) -> bytes:
     if client is None:
         return task.compute()
-    from distributed import Client, KilledWorker  # pyright: ignore[reportAttributeAccessIssue, reportMissingImports]
+    try:
+        from distributed import (  # pyright: ignore[reportMissingImports]
+            Client,  # pyright: ignore[reportAttributeAccessIssue]
+            KilledWorker,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+    except ImportError:
+        raise DataError(NEEDED) from None
 
     if isinstance(client, str):
-        with Client(client) as own:
+        try:
+            own = Client(client)
+        except ValueError as error:
+            raise DataError(
+                f"the address of a scheduler must be like tcp://host:8786; got {show(client)}: {error}."
+            ) from None
+        with own:
             return _computed(task, own)
     try:
         return client.compute(task).result()

@@ -86,6 +86,13 @@ def test_text_of_too_many_words_is_compared_by_its_profile(tmp_path, monkeypatch
     assert compare(x, y, rng=0, joint=False, nan_policy=nan_policy).to_dict() == exact.to_dict()
 
 
+def test_a_profile_has_no_exact_answer(parts, call):
+    assert call("profile", "week.csv", "-o", "week.profile")[0] == 0
+    code, _, err = call("compare", "week.profile", "cur.csv", "--method", "exact")
+    assert code == 3
+    assert "'week.csv' is a profile" in err
+
+
 def test_an_empty_folder_is_named(parts, call):
     (parts / "empty").mkdir()
     code, _, err = call("profile", "empty", "-o", "empty.profile")

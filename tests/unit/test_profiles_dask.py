@@ -122,6 +122,11 @@ def test_errors_of_parts_come_back(client, paths):
         profile_of_dask([], client=client)
 
 
+def test_an_address_that_is_none_is_refused(paths):
+    with pytest.raises(DataError, match="tcp://host:8786; got 'nonsense'"):
+        profile_of_dask(paths, client="nonsense")
+
+
 def test_what_a_task_does(paths):
     """In this process."""
     parts = [profile_part(path, label_of(path, 0), None, (), 0) for path in paths]

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from divergences.console import UsageError
 from divergences.errors import DataError
+from divergences.wording import plain
 
 if TYPE_CHECKING:
     from divergences.comparing import Comparison
 
 COLUMN = (
     "w1", "w1_sd", "w1_lower", "w1_upper", "ks", "js_distance", "total_variation", "kl", "psi", "mean_shift",
-    "superiority", "missing_reference", "missing_current", "pvalue", "pvalue_adjusted",
+    "superiority", "unseen", "missing_reference", "missing_current", "pvalue", "pvalue_adjusted",
 )  # fmt: skip
 JOINT = ("w1", "w2", "sinkhorn_divergence", "sliced_w2", "max_sliced_w2", "energy_distance", "mmd", "classifier_auc")
 PARTS = ("value", "pvalue", "lower", "upper", "null_95")
@@ -53,6 +54,8 @@ def parse_rule(text: str) -> Rule:
     if match is None:
         raise UsageError(f"--fail-on must look like 'w1(age)>0.5', 'w2>3' or 'w2.pvalue<0.01'; got {text!r}.")
     metric, part, column, relation, threshold = match.groups()
+    if metric in COLUMN and column is None and metric not in JOINT:
+        raise UsageError(f"--fail-on {text!r}: metric {metric!r} is unknown jointly. Write {metric}(*) for any column.")
     _nearest(metric, JOINT if column is None else COLUMN, f"--fail-on {text!r}: metric")
     if part is not None and column is not None:
         raise UsageError(f"--fail-on {text!r}: write {part}({column}); a point follows joint distances only.")
@@ -100,7 +103,7 @@ def _of_joint(rule: Rule, comparison: "Comparison") -> dict[str, float]:
 def _of_columns(rule: Rule, comparison: "Comparison") -> dict[str, float]:
     names = list(comparison.columns) if rule.column == "*" else [str(rule.column)]
     values = {f"{rule.metric}({name})": getattr(comparison.columns[name], rule.metric) for name in names}
-    known = {name: float(value) for name, value in values.items() if value is not None}
+    known = {name: float(getattr(value, "share", value)) for name, value in values.items() if value is not None}
     if not known:
         raise DataError(
             f"--fail-on {rule.text!r} needs {next(iter(values))}, which a {comparison.columns[names[0]].kind} lacks."
@@ -112,5 +115,5 @@ def _nearest(value: str | None, options: Sequence[str], what: str) -> None:
     if value in options:
         return
     near = difflib.get_close_matches(str(value), options, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(options[:12])}."
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(plain(name, 40) for name in options[:12])}."
     raise UsageError(f"{what} {value!r} is unknown. {hint}")

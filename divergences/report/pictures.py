@@ -89,7 +89,8 @@ def _in_deviations(column: ColumnComparison, name: str) -> float:
     """The null quantile or the standard error of w1_sd: of a category those of its total variation, rescaled."""
     if column.w1 is not None:
         value = column.null_95 if name == "null_95" else column.standard_error
-        scale = (column.w1_sd or 0.0) / column.w1 if column.w1 > 0 else 0.0
+        deviation = column.w1 / column.w1_sd if column.w1_sd else 0.0  # its reciprocal may be beyond the floats
+        return (value or 0.0) / deviation if deviation > 0 else 0.0
     else:
         null = column.nulls.get("total_variation")
         if null is None or column.total_variation is None:

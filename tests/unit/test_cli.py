@@ -72,6 +72,8 @@ def test_columns_are_chosen_with_quotes_if_need_be(files, call):
     [
         ("w1(age)>0.5", 1),
         ("w1(age) > 50", 0),
+        ("unseen(age)>0.5", 1),
+        ("unseen(age)>0.99", 0),
         ("ks(*)>=0.5", 1),
         ("w2>0.1", 1),
         ("energy_distance<0", 0),
@@ -90,7 +92,7 @@ def test_fail_on(files, call, rule, code):
     [
         ("w1(agee)>0.5", "column 'agee' is unknown. Did you mean 'age'?"),
         ("w1_ds(age)>0.5", "metric 'w1_ds' is unknown. Did you mean 'w1_sd'?"),
-        ("ks>0.5", "metric 'ks' is unknown"),
+        ("ks>0.5", "metric 'ks' is unknown jointly. Write ks(*) for any column."),
         ("w1(age)>1.2.3", "must end in a number"),
         ("w1(age)>1e400", "must end in a number"),
         ("w1(age)=0.5", "must look like"),

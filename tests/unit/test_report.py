@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from divergences.comparing import Comparison, compare
 from divergences.files import Table
 from divergences.report import Report, Section, comparison_report, picture, table, text, verdict
-from divergences.report.pictures import densities, gaps_in_deviations, joint_distances, label
+from divergences.report.pictures import densities, effects, gaps_in_deviations, joint_distances, label
 from divergences.saving import write_atomically
 from divergences.wording import number, plain, spreadsheet
 
@@ -275,3 +275,15 @@ def test_beyond_a_thousand_columns_the_rest_is_counted(hostile, monkeypatch):
     assert f"{left:,} columns that differ less are left out" in page
     assert "are left out; " not in everything
     assert everything.count("<tr>") - page.count("<tr>") == left
+
+
+@pytest.mark.parametrize("unit", [1e-320, 1e-300, 1e297])
+def test_a_report_is_drawn_at_any_scale(unit):
+    """The grey bars are in standard deviations, whatever the unit: its reciprocal need not be a float."""
+    x, y = np.random.default_rng(0).integers(-100, 100, (2, 60))
+    plain_size, far = (compare(x * k, y * k, rng=0, permutations=19, joint=False) for k in (1.0, unit))
+    drawn: list[Any] = [effects(result).axes[0] for result in (plain_size, far)]
+    widths = [[bar.get_width() for bar in axes.patches] for axes in drawn]
+    assert widths[0][0] > 0
+    np.testing.assert_allclose(*widths, rtol=1e-3)
+    assert len(comparison_report(far)) == 3

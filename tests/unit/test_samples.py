@@ -259,7 +259,7 @@ def test_only_what_is_constant_with_its_gaps_is_called_so():
     gaps = np.where(np.arange(40) < 20, np.nan, 1.0)
     told = compare({"a": gaps, "b": np.ones(40)}, {"a": np.ones(40), "b": np.ones(40)}, rng=0, joint=False).warnings
     assert [warning for warning in told if "constant" in warning] == [
-        "column 'b': constant, so that it adds nothing to the joint distances"
+        "column 'b': constant, which adds nothing to the joint distances"
     ]
 
 

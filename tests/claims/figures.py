@@ -233,3 +233,18 @@ def pictures(rows: Mapping[str, Any], side: int) -> Figure:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure
+
+
+def surfaces(fits: Mapping[str, tuple[Any, Any]]) -> Figure:
+    """Points of the data, and level lines of a critic around them, panel by panel in two rows."""
+    across = -(-len(fits) // 2)
+    figure, grid = panels(across, height=4.8, down=2)
+    for axes, (name, (points, critic)) in zip(grid.T.flat, fits.items(), strict=False):
+        edge = 1.3 * np.abs(points).max()
+        u, v = np.meshgrid(*[np.linspace(-edge, edge, 80)] * 2)
+        level = critic(np.column_stack([u.ravel(), v.ravel()])).reshape(u.shape)
+        axes.contour(u, v, level, levels=12, colors=CURRENT, linewidths=0.7)
+        axes.scatter(*points.T, s=3, color=REFERENCE, linewidths=0, rasterized=True)
+        titled(axes, name)
+        axes.set_aspect("equal")
+    return figure

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from divergences.files import Column
+from divergences.files import Column, Table
 
 ROWS = 2**17  # of each side that a picture looks at
 SHOWN = 7  # categories with a bar of their own
@@ -21,16 +21,27 @@ class Bars:
     labels: tuple[str, ...] = ()
 
 
+def thinned(table: Table, name: str) -> Column:
+    """A column of at most about 2¹⁷ rows, every k-th one.
+
+    >>> len(thinned(Table.numbers(("a",), np.zeros((2**19, 1)), "example"), "a").values)
+    131072
+    """
+    if len(table) < 2 * ROWS:
+        return table.column(name)
+    return table.select([name]).take(np.arange(0, len(table), len(table) // ROWS)).column(name)
+
+
 def bars(x: Column, y: Column) -> Bars:
     """The shares of a column of numbers in bins of equal width, or of a column of categories, the commonest first.
 
-    Bins cover all but the outermost 0.2% of the pooled values. Long columns are thinned to every k-th row.
+    Bins cover all but the outermost 0.2% of the pooled values.
 
     >>> x, y = (Column("a", np.array(codes), "category", ("u", "v")) for codes in ([0, 1, 1], [0, -1]))
     >>> bars(x, y).labels, bars(x, y).current
     (('u', 'v', 'missing'), array([0.5, 0. , 0.5]))
     """
-    sides = [column.values[:: max(1, len(column.values) // ROWS)] for column in (x, y)]
+    sides = x.values, y.values
     if not x.measured:
         return _categories(x.categories, *sides)
     return _bins(*(side[~np.isnan(side)] for side in sides))

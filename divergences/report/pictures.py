@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from divergences.comparing import Comparison
 from divergences.files import aligned_columns
-from divergences.report.bars import bars
+from divergences.report.bars import bars, thinned
 from divergences.samples import ColumnComparison
 from divergences.samples.joint import Embedding, Joint
 from divergences.wording import plain
@@ -124,7 +124,7 @@ def densities(comparison: Comparison) -> Figure:
 
 def _density(axes: Any, comparison: Comparison, column: ColumnComparison) -> None:
     tables = comparison.reference, comparison.current
-    x, y = (table.column(column.name) for table in tables)
+    x, y = (thinned(table, column.name) for table in tables)
     found = bars(*aligned_columns(x, y))
     for heights, colour, filled in ((found.reference, REFERENCE, True), (found.current, CURRENT, False)):
         style: dict[str, Any] = {"fill": filled, "alpha": 0.45 if filled else 1, "linewidth": 1.4}

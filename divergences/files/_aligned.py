@@ -83,5 +83,5 @@ def _refuse(x: Column, y: Column, sources: tuple[str, str]) -> NoReturn:
         if CATEGORY in (x.kind, y.kind)
         else "Write it alike in both, or leave it out with --columns"
     )
-    keyword = "categories=" if CATEGORY in (x.kind, y.kind) else "columns="
+    keyword = "categories= of read_table" if CATEGORY in (x.kind, y.kind) else "columns="
     raise DataError(f"Column {show(x.name)} must be of one kind; it is {told}. {remedy} ({keyword} in Python).")

@@ -107,9 +107,9 @@ def tables(name: str) -> tuple[Path, Path]:
     return paths
 
 
-def measure_speed() -> None:
+def measure_speed(names: Sequence[str]) -> None:
     """Each tool on each pair of files, once."""
-    for name in TABLES:
+    for name in names:
         for tool in FILES:
             key = f"speed|{name}|{tool}"
             if key in stored():
@@ -251,12 +251,13 @@ def main() -> None:
     parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print")
     parser.add_argument("--seconds", type=float, default=20, metavar="S", help="for each cell of decisions, default 20")
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="of decisions, default all")
+    parser.add_argument("--table", action="append", choices=list(TABLES), help="of speed, default all")
     parser.add_argument("--only", choices=("speed", "decisions", "page"), help="measure one part, or nothing")
     options = parser.parse_args()
     if not PEERS.exists():
         parser.error(f"{PEERS} is missing; `make bench` makes it")
     if options.only in (None, "speed") and not options.tool:
-        measure_speed()
+        measure_speed(options.table or list(TABLES))
     if options.only in (None, "decisions"):
         measure_decisions(options.seconds, options.tool or list(TOOLS))
     lines = [

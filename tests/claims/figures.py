@@ -248,3 +248,17 @@ def surfaces(fits: Mapping[str, tuple[Any, Any]]) -> Figure:
         titled(axes, name)
         axes.set_aspect("equal")
     return figure
+
+
+def table(columns: Mapping[str, list[int]], rows: list[str], *, most: int) -> Figure:
+    """Counts by row and column, the darker the more."""
+    figure, (axes,) = panels(1, width=5.2, height=0.5 + 0.3 * len(rows))
+    counts = np.transpose(list(columns.values()))
+    axes.imshow(counts, cmap="Blues", vmin=0, vmax=1.6 * most, aspect="auto")
+    for (row, column), value in np.ndenumerate(counts):
+        axes.text(column, row, str(value), ha="center", va="center", fontsize=9)
+    axes.set_xticks(range(len(columns)), list(columns))
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure

@@ -126,7 +126,7 @@ TRANSPORT = {
     "a penalty without its weight": Error((GradientPenalty,), CALL, scaled(0.1), "C18 D23"),
     "steps twice as long": Error((RMSProp,), "direction", hasty, "C20"),
     "one critic step too many": Error((gan.game,), "RECIPES", changed(**{"wgan-gp": {"critic_steps": 6}}), "C19"),
-    "W's loss with the wrong sign": Error((Wasserstein,), "critic_loss", scaled(-1.0), "C14 C18 C21 D19"),
+    "W's loss with the wrong sign": Error((Wasserstein,), "critic_loss", scaled(-1.0), "C14 C18 C21 D19 D43"),
     "an activation of slope two": Error(
         (test_part_c_lipschitz,), "ACTIVATIONS", lambda right: {"twice": lambda x: 2 * torch.relu(x)}, "C17"
     ),

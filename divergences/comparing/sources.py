@@ -49,8 +49,7 @@ def read_source(
     With the address of a Dask scheduler its workers make the profile, of each file of a folder.
     """
     if path.suffix == ".profile":
-        loaded = load(path)
-        return loaded if columns is None else loaded.select(columns)
+        return load(path).select(columns)
     large = path.suffix.lower() in TEXT and path.is_file() and path.stat().st_size > HELD
     if dask is not None or method == "profile" or (large and method is None):
         return profiled(path, columns=columns, delimiter=delimiter, categories=categories, dask=dask)

@@ -15,11 +15,11 @@ from divergences.files import aligned_columns
 from divergences.report.bars import bars, thinned
 from divergences.samples import ColumnComparison
 from divergences.samples.joint import Embedding, Joint
+from divergences.samples.joint.attribution import LATEST
 from divergences.wording import plain
 
 REFERENCE, CURRENT, NULL, FAINT = "#2f6db3", "#d9641e", "#c9cfd6", "#4a525c"
 LEVEL = 0.05  # of false discoveries
-LATEST = 2.5e11  # seconds: the year 9892
 MOVED = 20  # columns whose W1 is drawn
 PANELS = 12  # densities shown; the table has the rest
 LEAST = 0.1  # where ratios are cut off on a logarithmic axis: MMD² may be negative

@@ -29,7 +29,7 @@ from scipy import stats
 
 from divergences import CATALOGUE
 from divergences.samples import estimate, mmd_test
-from divergences.samples.columns.numeric import w1_test
+from divergences.samples.columns.numeric import scores_test
 from divergences.samples.columns.steps import steps_of
 from divergences.samples.estimators import METHODS
 from divergences.samples.estimators._critic import largest
@@ -69,7 +69,7 @@ class Found:
 def w1_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """As `compare` tests a column."""
     (steps,) = steps_of(x[:, 0], y[:, 0])
-    return w1_test(steps, True, PERMUTATIONS, rng)[0]
+    return scores_test(steps, True, PERMUTATIONS, rng)[0]
 
 
 def energy_by_permutation(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:

@@ -12,7 +12,7 @@ from scipy import stats
 from divergences.errors import DataError
 from divergences.files import Column
 from divergences.samples.columns import compare_column
-from divergences.samples.columns.numeric import CELLS, w1_test
+from divergences.samples.columns.numeric import CELLS, scores_test
 from divergences.samples.columns.steps import Steps, steps_of
 from divergences.samples.columns.walk import even, tailed, walk
 from divergences.samples.comparison import ColumnComparison
@@ -57,27 +57,48 @@ def test_the_numbers_are_scipys(law: str, n: int, m: int):
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_a_small_pvalue_is_that_of_all_permutations(tied: bool):
-    """924 splits of twelve values: many draws come near the exact share of W₁ that reach the observed one."""
+    """924 splits of twelve values: many draws come near the exact share that reach W₁ of the observed scores."""
     rng = np.random.default_rng(3)
     pooled = np.round(rng.normal(size=12), 0 if tied else 6)
     pooled[6:] += 1.0
+    scores = stats.norm.ppf((stats.rankdata(pooled) - 0.5) / 12)
     values = []
     for pick in combinations(range(12), 6):
         mask = np.isin(range(12), pick)
-        values.append(stats.wasserstein_distance(pooled[mask], pooled[~mask]))
+        values.append(stats.wasserstein_distance(scores[mask], scores[~mask]))
     exact = np.mean(np.array(values) >= values[0] - 1e-12)
     found = [sequenced(pooled[:6], pooled[6:], seed) for seed in range(30)]
     assert np.mean(found) == pytest.approx(exact, rel=0.15)
     peer: Any = stats.permutation_test(
-        (pooled[:6], pooled[6:]), stats.wasserstein_distance, n_resamples=10_000, alternative="greater"
+        (scores[:6], scores[6:]), stats.wasserstein_distance, n_resamples=10_000, alternative="greater"
     )
     assert peer.pvalue == pytest.approx(exact)
 
 
+@pytest.mark.parametrize("n", [300, 12_000])
+def test_the_pvalue_knows_neither_units_nor_logarithms(n: int):
+    """A rising map changes lengths and keeps p, on values and on cells; W₁ and its own null are in the new unit."""
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=n), rng.normal(2 / np.sqrt(n), 1, n)
+    plain, mapped = (numbers(f(x), f(y), permutations=999) for f in (np.array, lambda v: np.exp(9 * v)))
+    assert plain.pvalue == mapped.pvalue
+    assert plain.null_95 < 1 < mapped.null_95
+
+
+def test_an_outlier_hides_no_shift():
+    """One value far out makes W₁'s own null as large as itself; the scores see the other values."""
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=400), rng.normal(0.5, 1, 400)
+    x[0] = 1e9
+    found = numbers(x, y, permutations=999)
+    assert found.w1 < 1.01 * found.null_95
+    assert found.pvalue <= 0.001
+
+
 def sequenced(x: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """The p-value of W₁ by at most 4,999 permutations."""
+    """The p-value by at most 4,999 permutations."""
     (steps,) = steps_of(x, y)
-    return w1_test(steps, True, 4999, np.random.default_rng(seed))[0]
+    return scores_test(steps, True, 4999, np.random.default_rng(seed))[0]
 
 
 def test_the_standard_error_is_the_spread_over_samples():

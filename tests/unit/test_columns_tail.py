@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from divergences.samples.columns.numeric import mean_difference, normal_tail, w1_test
+from divergences.samples.columns.numeric import mean_difference, normal_tail, scores_test
 from divergences.samples.columns.steps import Steps, steps_of
 from tests.unit.test_columns_numeric import SAMPLES, grid, numbers
 
@@ -79,4 +79,4 @@ def test_bridges_have_the_law_of_permutations():
     assert b.mean() == pytest.approx(a.mean(), rel=0.03)
     assert np.quantile(b, 0.95) == pytest.approx(np.quantile(a, 0.95), rel=0.05)
     many = Steps.of_counts(np.arange(3.0), *np.array([[5, 4, 3], [4, 5, 3]]) * 10**9)
-    assert w1_test(many, False, 199, rng)[0] < 1e-9
+    assert scores_test(many, False, 199, rng)[0] < 1e-9

@@ -1,4 +1,4 @@
-"""Numbers and dates: W₁, Kolmogorov-Smirnov, the rank effect size and a permutation test of W₁."""
+"""Numbers and dates: W₁, Kolmogorov-Smirnov, the rank effect size and a permutation test on normal scores."""
 
 from collections.abc import Iterable
 from math import exp, isfinite, sqrt
@@ -14,7 +14,7 @@ from divergences.samples.columns.walk import even, tailed, walk
 from divergences.samples.comparison import Unseen
 from divergences.samples.permutation import sequential
 
-EXACT = 20_000  # values in all up to which the permuted statistic is W₁ itself
+EXACT = 20_000  # values in all up to which each value is permuted by itself
 CELLS = 256
 DAY = 86_400.0  # dates are in seconds
 NORMAL_FROM = 1000  # values on a side from which the mean difference is normal enough for a tail
@@ -61,7 +61,7 @@ def _fields(
     cuts = even(bins, n + m), even(min(PSI_BINS, bins), n + m), np.arange(n + m) if exact else tailed(CELLS, n + m)
     line = walk(blocks, n, m, low, high, cuts)
     many, ten, steps = line.cells
-    pvalue, null_95, test = w1_test(steps, exact, permutations, rng)
+    pvalue, null_95, test = scores_test(steps, exact, permutations, rng)
     told = binned(many.counts, ten.counts, rng)
     unit = DAY if kind == "date" else 1.0
     return {
@@ -80,36 +80,45 @@ def _fields(
     }
 
 
-def w1_test(steps: Steps, exact: bool, permutations: int, rng: np.random.Generator) -> tuple[float, float, str]:
-    """The p-value of W₁ between two samples on a line, the 95% quantile of W₁ under one law, and what was done.
+def scores_test(steps: Steps, exact: bool, permutations: int, rng: np.random.Generator) -> tuple[float, float, str]:
+    """The p-value of two samples on a line, the 95% quantile of W₁ under one law, and what was done.
 
-    The statistic is W₁ of the laws of `steps`: for more than 20,000 values in all some 300 cells stand for them, each
-    at its pooled mean: 256 of equal pooled mass, the outermost parted further down to the extreme values. Cells depend
-    on the pooled sample alone, so that the permutation test is exact at every n and m; a permutation of counts is a
-    draw from the multivariate hypergeometric law.
+    The statistic is W₁ between the normal scores of the pooled sample: W₁ after the column has been pulled into a
+    normal shape by a rising map. So no outlier drowns the others, and neither the unit nor a logarithm matters. For a
+    column that is normal already it is W₁ itself. For more than 20,000 values in all some 300 cells stand for them,
+    each at its pooled mean: 256 of equal pooled mass, the outermost parted further down to the extreme values. Scores
+    and cells depend on the pooled sample alone, so that the permutation test is exact at every n and m; a permutation
+    of counts is a draw from the multivariate hypergeometric law.
 
     Where none of B permutations reaches the observed T and both samples have 1,000 values, 1/(1 + B) says too little
     for many columns at once. F - G under re-labelling is then close to a Gaussian process H with the covariance
     (min(s, t) - s t)(1/n + 1/m), and T = Σ gap |H| is a Lipschitz function of it: T = sup over signs of Σ ± gap H, so
     its constant is the largest standard deviation of these sums, σ. As the covariance is nonnegative, that is at equal
-    signs, Σ gap H = the difference of the means: σ² = (1/n + 1/m) times the pooled variance. By the Gaussian
-    isoperimetric inequality P(T >= t + u) <= 1 - Φ(Φ⁻¹(a) + u/σ) wherever P(T <= t) >= a. Here t is the tenth largest
-    of the draws; that a is less than the Beta quantile used has a probability of 1e-12, which is added to p. For n and
-    m far apart the mean difference is skewed: with its skewness γ the bound at u standard deviations is multiplied by
-    exp(|γ| u³/6). The smaller of bound and 1/(1 + B) is given: at levels above 1/(1 + B) the permutations decide alone.
+    signs, Σ gap H = the difference of the means of the scores: σ² = (1/n + 1/m) times their pooled variance. By the
+    Gaussian isoperimetric inequality P(T >= t + u) <= 1 - Φ(Φ⁻¹(a) + u/σ) wherever P(T <= t) >= a. Here t is the tenth
+    largest of the draws; that a is less than the Beta quantile used has a probability of 1e-12, which is added to p.
+    For n and m far apart the mean difference is skewed: with its skewness γ the bound at u standard deviations is
+    multiplied by exp(|γ| u³/6). The smaller of bound and 1/(1 + B) is given: at levels above 1/(1 + B) the
+    permutations decide alone.
 
     Source: Borell (1975), Sudakov & Tsirelson (1974) for the inequality; Cramér (1938) for the skewness.
 
     """
     n, m = steps.n, steps.m
-    observed = float(steps.w1(steps.ahead_x[1:]))
-    found = sequential(observed, lambda rows: steps.permuted_w1(rows, rng), permutations)
-    draws, null_95 = len(found.values), float(np.quantile(found.values, 0.95))
-    where = "W₁" if exact else f"W₁ on {len(steps.values) - 1} cells"
-    test = f"permutation test of {where}, {draws} permutations"
+    scores, drawn = steps.scores, []
+    observed = float(steps.w1(steps.ahead_x[1:], scores[None])[0])
+
+    def draw(rows: int) -> np.ndarray:
+        drawn.append(steps.permuted_w1(rows, rng, np.stack([scores, steps.values[1:]])))
+        return drawn[-1][:, 0]
+
+    found = sequential(observed, draw, permutations)
+    draws, null_95 = len(found.values), float(np.quantile(np.concatenate(drawn)[:, 1], 0.95))
+    where = "" if exact else f" on {len(scores)} cells"
+    test = f"permutation test of W₁ between normal scores{where}, {draws} permutations"
     if found.hits or min(n, m) < NORMAL_FROM or draws < 2 * TAIL_RANK:
         return found.pvalue, null_95, test
-    tail = normal_tail(observed, found.values, *mean_difference(steps))
+    tail = normal_tail(observed, found.values, *mean_difference(Steps.of_counts(scores, *steps.counts)))
     if tail >= found.pvalue:
         return found.pvalue, null_95, test
     return tail, null_95, f"{test}; none reached the observed value: Gaussian bound of the tail"
@@ -132,7 +141,7 @@ def mean_difference(steps: Steps) -> tuple[float, float]:
 
 
 def normal_tail(observed: float, draws: np.ndarray, scale: float, skewness: float) -> float:
-    """An upper bound of P(T >= observed) for a Lipschitz function T of nearly normal variables; see `w1_test`."""
+    """An upper bound of P(T >= observed) for a Lipschitz function T of nearly normal variables; see `scores_test`."""
     if scale == 0:
         return 1.0
     kth = float(np.sort(draws)[-TAIL_RANK])

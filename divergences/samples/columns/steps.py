@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import frexp, ldexp, sqrt
 
 import numpy as np
+from scipy.special import ndtri
 
 from divergences.samples.permutation import shuffled
 
@@ -47,13 +48,30 @@ class Steps:
         """Of the k values in x and in y."""
         return np.diff(self.ahead_x), np.diff(self.ahead_y)
 
-    def w1(self, ahead_x: np.ndarray) -> np.ndarray:
-        """W₁ = ∫ |F − G| when so many of the n reference values, (..., k), are at most each value."""
+    @property
+    def scores(self) -> np.ndarray:
+        """The normal scores of the k values: Φ⁻¹ of their mid-ranks in the pooled sample, as shares.
+
+        They do not depend on the unit of the values, nor on how far the outermost lie out.
+
+        Source: van der Waerden (1952); ties as in Conover, Practical Nonparametric Statistics (1999), section 5.10.
+        """
+        rank = self.ahead_x + self.ahead_y
+        return ndtri((rank[1:] + rank[:-1]) / (2.0 * rank[-1]))
+
+    def w1(self, ahead_x: np.ndarray, lines: np.ndarray | None = None) -> np.ndarray:
+        """W₁ = ∫ |F − G| when so many of the n reference values, (..., k), are at most each value.
+
+        With `lines`, (s, k) rising places for the values on s lines: (..., s), W₁ on each.
+        """
         rank = (self.ahead_x + self.ahead_y)[1:-1]
         difference = ahead_x[..., :-1] * float(self.n + self.m)  # n m (F − G), whole: equal laws differ by nothing
         difference -= float(self.n) * rank
-        unit = unit_of(self.values[0], self.values[-1])
-        return unit * (np.abs(difference, out=difference) @ (np.diff(self.values[1:]) / unit) / self.n / self.m)
+        places = self.values[None, 1:] if lines is None else lines
+        unit = np.array([unit_of(line[0], line[-1]) for line in places])
+        gaps = (np.diff(places) / unit[:, None]).T
+        found = unit * (np.abs(difference, out=difference) @ gaps / self.n / self.m)
+        return found[..., 0] if lines is None else found
 
     def relabelled(self, rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
         """Blocks (..., k) of `ahead_x` for random choices of which n of the n + m pooled values are the reference."""
@@ -70,19 +88,20 @@ class Steps:
                 ahead = np.cumsum(label[k : k + step], axis=1, dtype=np.int32)
                 yield ahead if len(rank) == total else ahead[:, rank - 1]
 
-    def permuted_w1(self, rows: int, rng: np.random.Generator) -> np.ndarray:
-        """W₁ of `rows` random re-labellings."""
+    def permuted_w1(self, rows: int, rng: np.random.Generator, lines: np.ndarray | None = None) -> np.ndarray:
+        """W₁ of `rows` random re-labellings, (rows,); with `lines` (rows, s), see `w1`."""
         if self.n + self.m >= MARGINALS:
-            return self.bridged_w1(rows, rng)
-        return np.concatenate([self.w1(ahead) for ahead in self.relabelled(rows, rng)])
+            return self.bridged_w1(rows, rng, lines)
+        return np.concatenate([self.w1(ahead, lines) for ahead in self.relabelled(rows, rng)])
 
-    def bridged_w1(self, rows: int, rng: np.random.Generator) -> np.ndarray:
-        """The same from Gaussian bridges with the covariance that F − G has under re-labelling."""
+    def bridged_w1(self, rows: int, rng: np.random.Generator, lines: np.ndarray | None = None) -> np.ndarray:
+        """The same from Gaussian bridges with the covariance that F - G has under re-labelling."""
         level = (self.ahead_x + self.ahead_y) / (self.n + self.m)
         path = np.cumsum(rng.standard_normal((rows, len(level) - 1)) * np.sqrt(np.diff(level)), axis=1)
         bridge = path - path[:, -1:] * level[1:]
         scale = sqrt((1 / self.n + 1 / self.m) * (self.n + self.m) / (self.n + self.m - 1))
-        return scale * (np.abs(bridge)[:, :-1] @ np.diff(self.values[1:]))
+        places = self.values[1:] if lines is None else lines
+        return scale * (np.abs(bridge)[:, :-1] @ np.diff(places).T)
 
 
 def unit_of(low: float, high: float) -> float:

@@ -52,8 +52,8 @@ class ColumnComparison:
     Attributes:
         name, kind: of the column; the kind is "number", "date", "boolean" or "category".
         n, m: present values of the reference and of the current table.
-        pvalue: of the hypothesis that both columns, gaps included, come from one law; of numbers and dates by their normal
-            scores, so that it may be small where an outlier makes w1 no larger than null_95.
+        pvalue: of the hypothesis that both columns, gaps included, come from one law; of numbers and dates by their
+            normal scores, so that it may be small where an outlier makes w1 no larger than null_95.
         test: which test gave it, in words.
         pvalue_adjusted: for all columns at once, Benjamini & Hochberg (1995).
         unit: "days" for dates, else "".

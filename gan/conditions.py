@@ -211,7 +211,9 @@ class Translation(Unconditional):
     """CycleGAN, Zhu et al. (2017): from one domain to the other and back, from unpaired sets. Lecture row D26.
 
     A point is (a, b). The generator maps real (a, b) to (G(b), F(a)), so that applying it twice is the round trip;
-    its loss gets weight * E |round trip - (a, b)|_1. The critic gives one score for each domain.
+    its loss gets weight times the mean absolute error of both round trips together, 2 E |round trip - (a, b)|_1 / d
+    with d the coordinates of (a, b): a mean, as in the published code, so that the weight fits points and pictures
+    alike. The critic gives one score for each domain.
     """
 
     weight: float = 10.0
@@ -249,7 +251,7 @@ class Translation(Unconditional):
         return outputs
 
     def generator_term(self, generator: Map, fake: Tensor, outputs: Tensor, latent: Tensor) -> Tensor | float:
-        return self.weight * (generator(fake) - latent).abs().sum(-1).mean(-1)
+        return 2 * self.weight * (generator(fake) - latent).abs().mean((-2, -1))
 
 
 Condition = Unconditional

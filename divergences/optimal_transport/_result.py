@@ -1,7 +1,9 @@
 """The answer to a transport problem: numbers with a proof beside them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,26 @@ class TransportResult:
 
 
 @dataclass(frozen=True, eq=False)
+class LineResult(TransportResult):
+    """What `Univariate` finds between samples without masses: a bracket at once, plan and potentials when asked for."""
+
+    potentials: tuple[Array, Array] = field(init=False, repr=False)
+    _problem: Problem = field(init=False, repr=False)
+    _raw: coo_array | GibbsPlan = field(init=False, repr=False)
+    _solve: Callable[[], TransportResult] = field(repr=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """Of the fields above, what the whole solution has."""
+        if name not in ("potentials", "_problem", "_raw"):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        return getattr(self._whole, name)
+
+    @cached_property
+    def _whole(self) -> TransportResult:
+        return self._solve()
+
+
+@dataclass(frozen=True, eq=False)
 class EntropicResult(TransportResult):
     """What `Sinkhorn` returns: the bracket of its rounded plan, and the entropic value at `epsilon` (units of cost).
 
@@ -78,9 +100,8 @@ def certify(problem: Problem, solution: Solution, solver: str) -> TransportResul
     converged = solution.converged and (not solution.exact or proof.upper - proof.lower <= _target(problem, proof))
     in_cost = problem.power * problem.exponent + problem.mass_exponent
     lower, upper = unscaled(proof.lower, in_cost, up=False), unscaled(proof.upper, in_cost, up=True)
-    low, high = _root(proof.lower, problem, up=False), _root(proof.upper, problem, up=True)
-    # The root itself is only rounded to the nearest number; its bracket says how far that may be off.
-    distance = high if problem.power == 1 else min(max(upper ** (1 / problem.power), low), high)
+    exponent = problem.exponent + problem.mass_exponent / problem.power
+    low, high, distance = roots(proof.lower, proof.upper, upper, problem.power, exponent)
     potentials = tuple(_potential(v, problem) for v in (proof.f, proof.g))
     raw = solution.plan if isinstance(solution.plan, GibbsPlan) else proof.plan
     common: dict[str, Any] = dict(
@@ -109,7 +130,7 @@ def accept(result: TransportResult, *, strict: bool) -> TransportResult:
 
 def _target(problem: Problem, proof: Bracket) -> float:
     """The widest gap that counts as solved."""
-    target = 1e-9 * max(proof.upper, 1e-6 * problem.mean_cost * problem.mass)
+    target = 1e-9 * max(abs(proof.upper), 1e-6 * problem.mean_cost * problem.mass)
     # Potentials and masses are themselves rounded to float64: no answer can be closer than that.
     floor = 32 * UNIT * float(problem.a @ np.abs(proof.f) + problem.b @ np.abs(proof.g))
     return target + floor
@@ -125,12 +146,20 @@ def _potential(values: np.ndarray, problem: Problem) -> np.ndarray:
     return np.nextafter(scaled - 8 * UNIT * np.abs(scaled), -np.inf)
 
 
-def _root(cost: float, problem: Problem, *, up: bool) -> float:
+def roots(lower: float, upper: float, cost: float, power: float, exponent: float) -> tuple[float, float, float]:
+    """The bracket of the distance, lengths having been divided by 2**exponent; and the distance of the true `cost`.
+
+    The root itself is only rounded to the nearest number; its bracket says how far that may be off.
+    """
+    low, high = _root(lower, power, exponent, up=False), _root(upper, power, exponent, up=True)
+    return low, high, high if power == 1 else min(max(cost ** (1 / power), low), high)
+
+
+def _root(cost: float, power: float, exponent: float, *, up: bool) -> float:
     """cost**(1/p) in the caller's units, rounded outwards; for a cost matrix the cost itself, of any sign."""
-    if problem.power == 1:
-        return unscaled(cost, problem.exponent + problem.mass_exponent, up=up)
-    exponent = problem.exponent + problem.mass_exponent / problem.power
-    root = max(cost, 0.0) ** (1 / problem.power)
+    if power == 1:
+        return unscaled(cost, exponent, up=up)
+    root = max(cost, 0.0) ** (1 / power)
     # The exponent 1/p has itself been rounded, which counts log(cost) times over.
     margin = (8 + abs(math.log(cost or 1.0))) * UNIT if cost > 0 else 0.0
     return unscaled(root * (1 + margin if up else 1 - margin), exponent, up=up)

@@ -1,0 +1,119 @@
+"""Transport between measures of different mass, the difference paid for."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from divergences import _checks as check
+from divergences.errors import DataError
+from divergences.optimal_transport._relaxed import (
+    Given,
+    UnbalancedResult,
+    extended,
+    finished,
+    given,
+    plain,
+    proved,
+    remainder,
+    restricted,
+    scaled,
+)
+from divergences.optimal_transport._rounding import UNIT, above, below, total
+from divergences.optimal_transport._solution import Solver
+from divergences.optimal_transport.exact import Exact
+
+PENALTIES = ("tv",)
+
+
+def unbalanced_transport(
+    x: Any = None,
+    y: Any = None,
+    p: float = 1,
+    *,
+    marginal_cost: float,
+    penalty: str = "tv",
+    cost: Any = None,
+    a: Any = None,
+    b: Any = None,
+    metric: str = "euclidean",
+    solver: Solver | None = None,
+    strict: bool = True,
+) -> UnbalancedResult:
+    """Unbalanced transport, with a proof: min <P, c> + marginal_cost (D(P 1, a) + D(P' 1, b)) over P >= 0.
+
+    Points x (n, d) or (n,) and y (m, d) or (m,) with c = metric(x, y)^p, or `cost`, a matrix (n, m) >= 0. a (n,),
+    b (m,): masses of any totals, None for the floats nearest to 1/n and 1/m. marginal_cost > 0, in units of cost, is
+    paid for each unit of D. penalty "tv": D(r, a) = sum |r - a|.
+
+    Torch inputs give a tensor with gradients with respect to points, costs and masses (no total need be kept).
+
+    "tv" is solved exactly. P <= a and P' <= b lose nothing as c >= 0: taking a unit out of a row that has too much
+    saves its cost and its penalty, and adds one penalty to its column at most. So what is not transported goes to one
+    more place on each side at `marginal_cost` a unit: balanced transport, in which costs above 2 marginal_cost play no
+    part. Where 2 marginal_cost >= max c as much as possible is transported, so that a larger penalty adds a constant.
+
+    Raises DataError for unusable input, ConvergenceError (unless strict=False) when the solver stopped early; its
+    `.result` is still true.
+
+    >>> r = unbalanced_transport([0.0, 1.0, 50.0], [0.0, 2.0], marginal_cost=10.0, a=[1.0, 1.0, 1.0], b=[1.0, 1.0])
+    >>> r.cost, r.mass, r.removed.tolist()
+    (11.0, 2.0, [0.0, 0.0, 1.0])
+
+    Source: Piccoli and Rossi (2014) for "tv".
+    """
+    check.choice(penalty, PENALTIES, "penalty")
+    price = check.positive(plain(marginal_cost, "marginal_cost"), "marginal_cost")
+    problem = given(x, y, p, cost, a, b, metric)
+    if not problem.base.nonnegative:
+        raise DataError(
+            f"cost must not be negative, or mass may be made to be transported; got {np.min(cost):g}. Add a constant."
+        )
+    return _by_truncation(problem, price, solver or Exact(), strict)
+
+
+def _by_truncation(problem: Given, price: float, solver: Solver, strict: bool) -> UnbalancedResult:
+    """The answer for "tv"."""
+    costs, exponent = problem.base.cost, problem.exponent
+    largest = float(costs.max())
+    ceiling = float(scaled(largest, exponent))
+    if price > ceiling and largest > 0:
+        inner, beyond = largest, price - ceiling
+    else:
+        # In units of the price, in which what exceeds it may overflow: it plays no part.
+        inner, beyond, own = math.frexp(price)[0], 0.0, math.frexp(price)[1]
+        costs, exponent = scaled(costs, exponent - own), float(own)
+    sides = remainder(problem.b), remainder(problem.a)
+    balanced = extended(problem, np.minimum(costs, 2 * inner), sides, (inner, 0.0), exponent)
+    proof = proved(balanced, solver, problem, 0.0)
+    n, m = costs.shape
+    f, g = (
+        np.nextafter(v, -np.inf)
+        for v in (proof.potentials[0][:n] + proof.potentials[1][m], proof.potentials[1][:m] + proof.potentials[0][n])
+    )
+    result = restricted(proof, problem, costs < 2 * inner, (f, g, 0.0))
+    if beyond > 0:
+        result = _dearer(result, problem, beyond)
+    f, g = (np.minimum(v, price) for v in result.potentials)
+    return finished(replace(result, potentials=(f, g)), problem, {"a": f, "b": g}, strict=strict)
+
+
+def _dearer(result: UnbalancedResult, problem: Given, more: float) -> UnbalancedResult:
+    """The answer for a penalty that is `more` above max c: the difference of the totals costs so much more."""
+    excess, radius = total(np.concatenate([problem.a, -problem.b]))
+    if not abs(excess) + radius:
+        return result
+    # `more` is a difference of a rounded number, itself rounded.
+    paid = float(scaled(abs(excess) * more, problem.mass_exponent))
+    radius = float(scaled(radius * more, problem.mass_exponent)) + 16 * UNIT * paid
+    upper = above(result.upper + paid, radius + UNIT * (paid + result.upper))
+    if not np.isfinite(upper):
+        raise DataError(
+            "Costs must stay below 1.8e308; the penalty leads beyond. Divide masses or costs by a constant."
+        )
+    lower = max(below(result.lower + paid, radius + UNIT * (paid + result.lower)), 0.0)
+    f, g = result.potentials
+    move = math.copysign(more, excess)
+    shifted = np.nextafter(f + move, -np.inf), np.nextafter(g - move, -np.inf)
+    return replace(result, cost=upper, lower=lower, upper=upper, potentials=shifted)

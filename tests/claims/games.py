@@ -1,13 +1,21 @@
 """What the claims of part D ask of the game: losses under known laws, and discriminators trained on fixed points."""
 
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
 import numpy as np
 import torch
 from torch import Tensor
 
+import gan.game
+from gan.config import Config
 from gan.networks import Perceptron
 from gan.objectives import OBJECTIVES
 from gan.optimisers import Adam
 from gan.random import Stream
+from gan.snapshot import Snapshot
+from gan.train import train
 from tests.claims.laws import gaussian, gradient, log_density
 
 MINIMAX, NONSATURATING = OBJECTIVES["minimax"], OBJECTIVES["nonsaturating"]
@@ -60,3 +68,10 @@ def push_on_samples(loss, discriminators, fake: Tensor) -> np.ndarray:
     values = discriminators(fake + shift)
     slopes = [torch.autograd.grad(loss(v.detach(), v), shift, retain_graph=True)[0] for v in values]
     return torch.stack(slopes).norm(dim=1).numpy()
+
+
+def trained_with(config: Config, **parts: Any) -> list[Snapshot]:
+    """The snapshots of a training in which the recipe has other parts than its own."""
+    recipes = gan.game.RECIPES
+    with patch.object(gan.game, "RECIPES", {**recipes, config.recipe: replace(recipes[config.recipe], **parts)}):
+        return list(train(config))

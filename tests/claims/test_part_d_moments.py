@@ -2,6 +2,9 @@
 
 As published, the generator is the data plus standard normal noise. A clipped critic counts over its steepest slope, the
 penalised one, with the one-sided penalty, as it is: its slope is meant to be 1. Numbers are shares of W1 of samples.
+
+The claims are for the one-sided penalty. Of twelve other seeds the two-sided one finds 0.62 (ring), 0.72 (grid) and
+0.83 (roll), against 0.42, 0.64 and 0.59 for clipping, but on the grid one seed of them is far off, by 1.3 of W1.
 """
 
 import numpy as np
@@ -76,19 +79,19 @@ def surfaces(fits):
 
 @pytest.mark.claim("D18")
 def test_clipped_critics_find_less(claim):
-    """Of W1 between a ring of modes and itself with noise, a clipped critic finds less than a penalised one."""
+    """Of W1 between a ring and itself with noise, a clipped critic finds less than one with the one-sided penalty."""
     claim.source("I")
     found = critics("ring8-wgan-gp", range(300, 304))
     clipped, penalised = found["clipped"][2], found["penalised"][1]
     mean_at_most(claim, "clipped at 0.01, over its steepest slope: share of W1", clipped, 0.51)
-    mean_at_least(claim, "penalised, as it is: share of W1", penalised, 0.56)
+    mean_at_least(claim, "one-sided penalty, as it is: share of W1", penalised, 0.56)
     mean_at_least(claim, "by how much clipped is farther from W1", abs(1 - clipped) - abs(1 - penalised), 0.12)
 
 
 @pytest.mark.slow
 @pytest.mark.claim("D18")
 def test_clipped_critics_find_less_of_three_laws(claim):
-    """On ring, grid and roll clipped critics are farther from W1, but on the grid not if both are over their slopes."""
+    """With the one-sided penalty critics are nearer to W1 than clipped ones; on the grid not if over their slopes."""
     claim.source("I")
     fits = {data: critics(data, range(300, 308)) for data in GAINS}
     for data, gain in GAINS.items():

@@ -5,19 +5,15 @@ rounded away: the mean over other seeds falls beyond it once in 1,000 draws. Whe
 round trips have, it is the outer one of that and the 0.999 quantile of means of as many seeds drawn from the trial's.
 """
 
-from dataclasses import replace
-from unittest.mock import patch
-
 import numpy as np
 import pytest
 import torch
 
-import gan.game
 from gan.bench.purposes import conditions
 from gan.bench.purposes.purpose import Plan, alive, trained
 from gan.conditions import Codes, Unconditional
 from gan.random import Stream
-from gan.train import train
+from tests.claims.games import trained_with
 from tests.claims.seeds import mean_at_least, mean_at_most
 
 FOUR, EIGHT = Plan(range(300, 304)), Plan(range(300, 308))
@@ -65,9 +61,7 @@ class Unread(Codes):
 
 def told_codes(plan, condition):
     """The game of InfoGAN on a ring after its training, with the condition in the place of its own."""
-    recipe = replace(gan.game.RECIPES["infogan"], condition=condition)
-    with patch.object(gan.game, "RECIPES", {**gan.game.RECIPES, "infogan": recipe}):
-        return list(train(plan.config("infogan", data="ring8", steps=400, latent=4)))[-1]
+    return trained_with(plan.config("infogan", data="ring8", steps=400, latent=4), condition=condition)[-1]
 
 
 def sweeps(last, count=200):

@@ -14,6 +14,7 @@ UNIT = 2.0**-53  # the relative error of one rounded operation in float64
 EXTENDED = np.longdouble  # 64-bit mantissa on x86; where it equals float64 the bounds are wider, not wrong
 EXTENDED_UNIT = float(np.finfo(EXTENDED).eps) / 2
 SUBNORMAL = 2.0**-1074  # the smallest positive float64: the absolute error of an underflow
+FEW = 512  # terms up to which `math.fsum` is quicker than passes over arrays
 _SPLITTER = 2.0**27 + 1
 
 
@@ -57,7 +58,14 @@ def total(x: np.ndarray) -> tuple[float, float]:
 
 
 def _tree_sum(s: np.ndarray, e: np.ndarray) -> tuple[float, float]:
-    """Sum of s + e by halving: the rounding errors of s are exact and join e; those of e are of second order."""
+    """Sum of s + e by halving: the rounding errors of s are exact and join e; those of e are of second order.
+
+    Few terms are summed exactly and rounded once, which is quicker.
+    """
+    if len(s) <= FEW:
+        terms = s.tolist() + e.tolist()
+        value = math.fsum(terms)
+        return value, abs(math.fsum([*terms, -value])) * (1 + 2.0**-52)
     magnitude = np.abs(e)
     depth = 2
     while len(s) > 1:
@@ -68,8 +76,6 @@ def _tree_sum(s: np.ndarray, e: np.ndarray) -> tuple[float, float]:
         e = e[:half] + e[half:] + lost
         magnitude = magnitude[:half] + magnitude[half:] + np.abs(lost)
         depth += 1
-    if not len(s):
-        return 0.0, 0.0
     value, lost = two_sum(s, e)
     return float(value[0]), abs(float(lost[0])) + 5 * depth * UNIT * float(magnitude[0])
 

@@ -17,11 +17,13 @@ from numba import njit
 
 MODULES = (
     "divergences._kernels",
-    "divergences.samples._sorting",
+    "divergences._sorting",
     "divergences.profiles._tally",
     "divergences.samples._tree",
     "divergences.samples.columns._merge",
+    "divergences.optimal_transport._line",
     "divergences.optimal_transport._cells",
+    "divergences.optimal_transport._gibbs",
     "divergences.optimal_transport._hierarchy",
     "divergences.optimal_transport._pricing",
     "divergences.optimal_transport._simplex",

@@ -9,11 +9,12 @@ from divergences import _checks as check
 from divergences._arrays import Array, is_torch, like, namespace, result_dtype, to_numpy, with_gradients
 from divergences.errors import DataError
 from divergences.optimal_transport._gradients import Tensors, gradients
-from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERANCE, Problem
+from divergences.optimal_transport._metrics import METRICS
+from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERANCE, Problem, power_of
 from divergences.optimal_transport._result import EntropicResult, TransportResult, accept, certify
 from divergences.optimal_transport._solution import GibbsPlan, Solver
 from divergences.optimal_transport.exact import Exact
-from divergences.optimal_transport.univariate import Univariate
+from divergences.optimal_transport.univariate import Univariate, monotone
 
 _LARGEST = float(np.finfo(np.float64).max)
 
@@ -56,10 +57,17 @@ def wasserstein(
     tolerance = _tolerance(a, b)
     a, b = _weights(a, "a", len(x_given), keep_x), _weights(b, "b", len(y_given), keep_y)
     _one_kind(x, y, a, b)
-    problem = Problem.from_samples(to_numpy(x), to_numpy(y), p, _host(a), _host(b), metric, tolerance=tolerance)
     chosen = solver or (Univariate() if x.shape[1] == 1 else Exact())
     tensors = Tensors(x=x, y=y, a=a, b=b) if is_torch(x) else None
-    return _solve(problem, chosen, tensors, (x_given, y_given), strict=strict)
+
+    def solve() -> TransportResult:
+        problem = Problem.from_samples(to_numpy(x), to_numpy(y), p, _host(a), _host(b), metric, tolerance=tolerance)
+        return _solve(problem, chosen, tensors, (x_given, y_given), strict=strict)
+
+    if isinstance(chosen, Univariate) and tensors is None and a is None and b is None and x.shape[1] == y.shape[1] == 1:
+        check.choice(metric, METRICS, "metric")
+        return monotone(x[:, 0], y[:, 0], power_of(p), solve) or solve()
+    return solve()
 
 
 def transport(

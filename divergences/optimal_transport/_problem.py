@@ -64,7 +64,7 @@ class Problem:
         tolerance: float = MASS_TOLERANCE,
     ) -> "Problem":
         """The problem between points x (n, d) and y (m, d), finite float64, with cost metric(x_i, y_j)**p."""
-        power = _power(p)
+        power = power_of(p)
         check.choice(metric, METRICS, "metric")
         check.same_dimension(x, y)
         a, b, mass_exponent, slack, rounding = _masses(a, b, len(x), len(y), tolerance)
@@ -249,7 +249,7 @@ def guard_memory(n: int, m: int, *, matrices: int = 3) -> None:
         )
 
 
-def _power(p: Any) -> float:
+def power_of(p: Any) -> float:
     """A finite p >= 1."""
     try:
         return check.positive(p, "p", minimum=1.0, strict=False)

@@ -1,14 +1,34 @@
 """Transport on the line, by sorting."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
+from divergences._parallel import run_blocks
 from divergences.errors import DataError
-from divergences.optimal_transport._problem import Problem
-from divergences.optimal_transport._rounding import EXTENDED, EXTENDED_UNIT, extended_cumulative
+from divergences.optimal_transport._problem import Problem, exponent_of
+from divergences.optimal_transport._result import LineResult, TransportResult, roots
+from divergences.optimal_transport._rounding import (
+    EXTENDED,
+    EXTENDED_UNIT,
+    SUBNORMAL,
+    UNIT,
+    above,
+    below,
+    dot,
+    extended_cumulative,
+    total,
+    two_product,
+    two_sum,
+)
 from divergences.optimal_transport._solution import Solution, sparse_plan
 from divergences.optimal_transport._staircase import staircase, whole_masses
+
+COMPILED = 2**16  # values in all from which loading the compiled kernels pays
+ROWS = 2**16  # values of x that one thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -18,6 +38,9 @@ class Univariate:
     The monotone coupling is optimal for every convex cost abs(x - y)**p. Potentials follow its staircase: equality
     along it makes them feasible everywhere (the costs are a Monge array), so lowering them by the proven error of
     their sums needs no look at the other pairs.
+
+    Between samples without masses the bracket needs neither: the sum of the costs along the sorted quantiles is the
+    optimum up to its rounding, which is bounded (`monotone`). Plan and potentials are then worked out when asked for.
 
     Raises DataError for points in more than one dimension and for cost matrices.
 
@@ -42,6 +65,78 @@ class Univariate:
         unsorted = np.empty_like(f), np.empty_like(g)
         unsorted[0][x_order], unsorted[1][y_order] = f, g
         return Solution(plan, *unsorted, iterations=1, converged=True, feasible=True)
+
+
+def monotone(x: np.ndarray, y: np.ndarray, power: float, solve: Callable[[], TransportResult]) -> LineResult | None:
+    """The bracket for finite samples x (n,) and y (m,), of 1/n and 1/m each; None where scales or sizes are extreme.
+
+    The optimum is S / lcm(n, m), S = sum of t |x_i - y_j|**p over the stretches of common quantiles, t whole numbers:
+    terms >= 0, each of them right to a few roundings.
+    """
+    n, m = len(x), len(y)
+    units = math.lcm(n, m)
+    if units >= 2**52:
+        return None
+    compiled = n + m >= COMPILED
+    x, y = _sorted(x, y) if compiled else (np.sort(x), np.sort(y))
+    extent = max(float(x[-1]), float(y[-1])) / 2 - min(float(x[0]), float(y[0])) / 2
+    if not math.isfinite(2 * extent) or exponent_of(extent, power):
+        return None
+    value, radius, tiny = (_compiled if compiled else _written_out)(x, y, units // n, units // m, power)
+    value, whole = value / units, Fraction(value)
+    radius = radius / units * (1 + 2.0**-20) + (0.0 if Fraction(value) * units == whole else UNIT * value)
+    radius += 4 * SUBNORMAL if tiny or (radius and value < 2.0**-900) else 0.0
+    lower, upper = max(below(value, radius), 0.0), above(value, radius)
+    low, high, distance = roots(lower, upper, upper, power, 0)
+    return LineResult(
+        cost=upper, distance=distance, lower=lower, upper=upper, distance_lower=low, distance_upper=high,
+        converged=True, iterations=1, marginal_error=0.0, solver=Univariate.__name__, notes=(), _solve=solve,
+    )  # fmt: skip
+
+
+def _sorted(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Both samples in rising order, each in a thread of its own."""
+    from divergences._sorting import sorted_copy
+
+    samples = [np.require(v, np.float64, ["C", "W"]) for v in (x, y)]
+
+    def sort(k: int, _: int) -> None:
+        samples[k] = sorted_copy(samples[k])
+
+    run_blocks(sort, 2, 1)
+    return samples
+
+
+def _compiled(x: np.ndarray, y: np.ndarray, wide: int, narrow: int, power: float) -> tuple[float, float, bool]:
+    """The sum of t |x_i - y_j|**p of sorted samples, a radius, and whether terms underflow: block by block of x."""
+    from divergences.optimal_transport._line import RUN, costs
+
+    found = np.empty((-(-len(x) // ROWS), 3))
+
+    def work(start: int, stop: int) -> None:
+        found[start // ROWS] = costs(x, y, wide, narrow, power, start, stop)
+
+    run_blocks(work, len(x), ROWS)
+    value, radius = total(found[:, :2].ravel())
+    return value, radius + (_roundings(power) + RUN + 4) * UNIT * value, bool(found[:, 2].any())
+
+
+def _written_out(x: np.ndarray, y: np.ndarray, wide: int, narrow: int, power: float) -> tuple[float, float, bool]:
+    """The same with every stretch in memory; the radius is 0 where nothing was rounded."""
+    start = np.unique(np.concatenate([np.arange(len(x)) * wide, np.arange(len(y)) * narrow]))
+    difference, lost = two_sum(x[start // wide], -y[start // narrow])
+    difference, rounded = np.abs(difference), bool(lost.any())
+    cost = difference if power == 1 else difference * difference if power == 2 else difference**power
+    tiny = bool(np.any((difference > 0) & (cost < 2.0**-900)))  # there no error term can be trusted
+    if power != 1:
+        rounded = rounded or tiny or power != 2 or bool(two_product(difference, difference)[1].any())
+    value, radius = dot(np.diff(start, append=len(x) * wide).astype(np.float64), cost)
+    return value, radius + (_roundings(power) * UNIT * value if rounded else 0.0), tiny
+
+
+def _roundings(power: float) -> float:
+    """How many roundings are in one |x - y|**p."""
+    return power * 5 + (0 if power == 1 else 8)
 
 
 def _potentials(

@@ -72,7 +72,7 @@ def _by_sorting(x: Array, y: Array, xp: Any) -> Array:
 
 def _compiled(x: np.ndarray, y: np.ndarray) -> np.float64:
     """As `_by_sorting`, without an argsort: each side sorted by itself, in a thread of its own, then merged."""
-    from divergences.samples._sorting import sorted_copy, squared_gap
+    from divergences._sorting import sorted_copy, squared_gap
 
     sides = [np.ascontiguousarray(x), np.ascontiguousarray(y)]
 

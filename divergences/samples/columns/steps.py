@@ -125,7 +125,7 @@ def steps_of(x: np.ndarray, y: np.ndarray) -> Iterator[Steps]:
             values, *(np.bincount(place[part], minlength=len(values)) for part in (slice(len(x)), slice(len(x), None)))
         )
         return
-    from divergences.samples._sorting import sorted_copy
+    from divergences._sorting import sorted_copy
     from divergences.samples.columns._merge import merge
 
     x, y = (sorted_copy(np.require(sample, np.float64, ["C", "W"])) for sample in (x, y))

@@ -56,7 +56,7 @@ class Pair:
         shares = np.zeros(self.d)
         rising = np.sort
         if self.n + self.m > SMALL:
-            from divergences.samples._sorting import sorted_copy as rising
+            from divergences._sorting import sorted_copy as rising
 
         def share(column: int, _stop: int) -> None:
             pooled = rising(np.concatenate([self.x[:, column], self.y[:, column]]) + 0.0)  # no -0.0 beside 0.0

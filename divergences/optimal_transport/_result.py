@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from divergences._arrays import Array
-from divergences.errors import ConvergenceError
+from divergences.errors import ConvergenceError, DataError
 from divergences.optimal_transport._certificate import Bracket, bracket, round_to_marginals, unscaled
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import UNIT
@@ -75,7 +75,10 @@ class LineResult(TransportResult):
 
     @cached_property
     def _whole(self) -> TransportResult:
-        return self._solve()
+        whole = self._solve()
+        if whole.lower > self.upper or whole.upper < self.lower:
+            raise DataError("x or y has been changed since; call wasserstein again for a plan of what they are now.")
+        return whole
 
 
 @dataclass(frozen=True, eq=False)

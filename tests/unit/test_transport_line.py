@@ -99,3 +99,12 @@ def test_a_line_has_no_other_attributes():
         _ = found.nonsense
     assert "plan" not in repr(found)
     assert found.plan.toarray().tolist() == [[0.5], [0.5]]
+
+
+def test_a_plan_is_never_that_of_other_samples():
+    """The samples are not copied; if they change before the plan is asked for, it is refused."""
+    x = np.array([0.0, 1.0, 5.0])
+    found = dv.wasserstein(x, np.array([2.0, 3.0, 3.5]))
+    x[2] = 5.5
+    with pytest.raises(dv.DataError, match="changed"):
+        _ = found.plan

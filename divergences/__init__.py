@@ -28,6 +28,7 @@ from divergences.errors import ConvergenceError, DataError, FileFormatError, Not
 from divergences.f_divergence import FDivergence
 from divergences.files import Column, Table, read_table
 from divergences.optimal_transport import (
+    BatchResult,
     Exact,
     LinearProgram,
     MaxSliced,
@@ -43,6 +44,7 @@ from divergences.optimal_transport import (
     transport,
     unbalanced_transport,
     wasserstein,
+    wasserstein_batch,
 )
 from divergences.profiles import Profile
 from divergences.renyi import bhattacharyya, chernoff, renyi
@@ -58,6 +60,7 @@ from divergences.samples import (
 
 __all__ = [
     "CATALOGUE",
+    "BatchResult",
     "Column",
     "Comparison",
     "ConvergenceError",
@@ -113,5 +116,6 @@ __all__ = [
     "transport",
     "unbalanced_transport",
     "wasserstein",
+    "wasserstein_batch",
     "weighted_js",
 ]

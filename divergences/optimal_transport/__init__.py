@@ -5,6 +5,7 @@ from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._relaxed import UnbalancedResult
 from divergences.optimal_transport._result import EntropicResult, TransportResult, certify
 from divergences.optimal_transport._solution import GibbsPlan, Solution, Solver
+from divergences.optimal_transport.batch import BatchResult, wasserstein_batch
 from divergences.optimal_transport.exact import Exact
 from divergences.optimal_transport.linear_program import LinearProgram, constraints
 from divergences.optimal_transport.lipschitz import KantorovichRubinstein, kantorovich_rubinstein
@@ -23,6 +24,7 @@ SOLVERS: tuple[Solver, ...] = (*EXACT_SOLVERS, Sinkhorn())
 __all__ = [
     "EXACT_SOLVERS",
     "SOLVERS",
+    "BatchResult",
     "EntropicResult",
     "Exact",
     "GibbsPlan",
@@ -47,4 +49,5 @@ __all__ = [
     "transport",
     "unbalanced_transport",
     "wasserstein",
+    "wasserstein_batch",
 ]

@@ -162,17 +162,17 @@ class _Scale:
             f, g = auction(arcs, g, n, epsilon, NEAR * mean)
         tree = spanning_tree(arcs, f, g)
         while True:
-            pivots, optimal = pivot_to_optimum(arcs, tree, n, PRECISION * self.mean_cost(arcs), go_on)
-            used = arcs.flow > 0
+            pivots, optimal = pivot_to_optimum(arcs, tree, n, PRECISION * mean, go_on)
+            used, mean = arcs.flow > 0, self.mean_cost(arcs)
             best = Flow(*(v[used].astype(np.int64) for v in (arcs.row, arcs.column, arcs.flow)))
             potentials = self.potentials(tree.potential, best)
             if not optimal or (rounds and not self.finest):
                 return best, potentials, rounds, False
             if rounds and not pivots:
                 return best, potentials, rounds, True  # what is still violated is below the rounding of the potentials
-            new, gap = self.violated(potentials, self.mean_cost(arcs))
+            new, gap = self.violated(potentials, mean)
             rounds += 1
-            if len(new.row) == 0 or gap <= CLOSED * self.mean_cost(arcs):
+            if len(new.row) == 0 or gap <= CLOSED * mean:
                 return best, potentials, rounds, True
             arcs = Arcs(*(np.concatenate(pair) for pair in zip(arcs, new, strict=True)))
 

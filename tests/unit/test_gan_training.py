@@ -479,6 +479,16 @@ def test_translation_goes_there_and_back():
     assert abs(float(torch.corrcoef(pair.T)[0, 2])) < 0.08
 
 
+@pytest.mark.parametrize("data", [("digits", "digits"), ("mixture1d", "ring8")])
+def test_round_trips_weigh_as_much_in_any_dimension(data):
+    """A round trip that misses every coordinate by one costs twenty, of points of a line as of pictures."""
+    game: Any = Game(Config(recipe="cyclegan", data=data, **SMALL))
+    x = game.latent(Stream.SAMPLE, 0, 5)
+    condition = game.recipe.condition
+    assert condition.generator_term(lambda fake: fake + 1, x, x, x).tolist() == pytest.approx([20.0] * len(game.seeds))
+    assert condition.generator_term(lambda fake: fake, x, x, x).tolist() == [0.0] * len(game.seeds)
+
+
 def test_codes_are_read_off():
     """InfoGAN's losses hold half the squared error of the codes that its critic reads off the fakes."""
     game = Game(Config(recipe="infogan", dtype="float64", **SMALL))

@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import ContextVar, copy_context
 
 _busy: ContextVar[bool] = ContextVar("_busy", default=False)
@@ -23,8 +24,12 @@ def thread_count() -> int:
     return allowed
 
 
-def run_blocks(work: Callable[[int, int], object], total: int, size: int) -> None:
+def run_blocks(
+    work: Callable[[int, int], object], total: int, size: int, *, pool: ThreadPoolExecutor | None = None
+) -> None:
     """Call work(start, stop) once for each block of `size` consecutive indices below `total`, on all threads.
+
+    `pool` holds the helping threads of a caller with many short runs: starting some takes longer than waking them.
 
     The blocks are handed out one by one, so a slow thread takes fewer. Workers see the caller's context
     (`np.errstate`); a call from inside a worker runs on that worker alone. The first error ends the run and is raised.
@@ -52,8 +57,8 @@ def run_blocks(work: Callable[[int, int], object], total: int, size: int) -> Non
     if helpers < 1:
         copy_context().run(drain)
         return
-    with ThreadPoolExecutor(helpers) as pool:
-        futures = [pool.submit(copy_context().run, drain) for _ in range(helpers)]
+    with nullcontext(pool) if pool else ThreadPoolExecutor(helpers) as threads:
+        futures = [threads.submit(copy_context().run, drain) for _ in range(helpers)]
         copy_context().run(drain)
     for future in futures:
         future.result()

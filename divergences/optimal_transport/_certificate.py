@@ -10,7 +10,7 @@ down, so f_i + g_j <= c_ij holds for the true costs. Both sums carry a proven ra
 from typing import NamedTuple, cast
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import (
@@ -25,6 +25,7 @@ from divergences.optimal_transport._rounding import (
 )
 from divergences.optimal_transport._solution import GibbsPlan, Solution
 from divergences.optimal_transport._staircase import staircase
+from divergences.optimal_transport._sweeps import COMPILED_FROM
 
 Plan = coo_array | np.ndarray
 NEGLIGIBLE = (
@@ -37,7 +38,7 @@ class Bracket(NamedTuple):
 
     lower: float
     upper: float
-    plan: Plan
+    plan: Plan | None  # None for a Gibbs plan that was not written out
     f: np.ndarray
     g: np.ndarray
     marginal_error: float  # of the raw plan, L1 over both sides, for total mass one
@@ -45,6 +46,10 @@ class Bracket(NamedTuple):
 
 def bracket(problem: Problem, solution: Solution) -> Bracket:
     """The proven bracket of a raw solution."""
+    if isinstance(solution.plan, GibbsPlan) and problem.shape[0] * problem.shape[1] >= COMPILED_FROM:
+        from divergences.optimal_transport._gibbs_bracket import gibbs_bracket  # its kernels are compiled
+
+        return gibbs_bracket(problem, solution)
     raw = solution.plan.dense() if isinstance(solution.plan, GibbsPlan) else solution.plan
     raw = _between_masses(problem, raw)
     error = residual(problem, raw)
@@ -95,11 +100,10 @@ def _segment_sums(index: np.ndarray, data: np.ndarray, size: int) -> tuple[np.nd
     sums = np.zeros(size, dtype=EXTENDED)
     if not len(index):
         return sums, 0.0
-    each = np.arange(len(index))
-    grouped = csr_array((np.ones(len(index)), (index, each)), shape=(size, len(index)))
-    counts = np.diff(grouped.indptr)
+    counts = np.bincount(index, minlength=size)
     used = counts > 0
-    values = np.add.reduceat(data[grouped.indices].astype(EXTENDED), grouped.indptr[:-1][used])
+    starts = np.cumsum(counts) - counts
+    values = np.add.reduceat(data[np.argsort(index, kind="stable")].astype(EXTENDED), starts[used])
     sums[used] = values
     if _on_a_grid(data):
         return sums, 0.0
@@ -125,29 +129,29 @@ def round_to_marginals(problem: Problem, plan: Plan) -> Plan:
     """The plan scaled down to at most its marginals, the missing mass filled in by a monotone coupling."""
     a, b = problem.a, problem.b
     if isinstance(plan, np.ndarray):
-        plan = plan * _shrink(a, plan.sum(axis=1))[:, None]
-        plan *= _shrink(b, plan.sum(axis=0))
-        rows, columns, mass = _filling(a - plan.sum(axis=1), b - plan.sum(axis=0))
+        plan = plan * shrink_to(a, plan.sum(axis=1))[:, None]
+        plan *= shrink_to(b, plan.sum(axis=0))
+        rows, columns, mass = filling(a - plan.sum(axis=1), b - plan.sum(axis=0))
         plan[rows, columns] += mass  # the cells of a staircase are distinct
         return plan
     row, col, data = plan.row, plan.col, plan.data
-    data = data * _shrink(a, np.bincount(row, data, len(a)))[row]
-    data = data * _shrink(b, np.bincount(col, data, len(b)))[col]
+    data = data * shrink_to(a, np.bincount(row, data, len(a)))[row]
+    data = data * shrink_to(b, np.bincount(col, data, len(b)))[col]
     missing = a - np.bincount(row, data, len(a)), b - np.bincount(col, data, len(b))
-    rows, columns, mass = _filling(*missing)
+    rows, columns, mass = filling(*missing)
     cells = np.concatenate([row, rows]), np.concatenate([col, columns])
     merged = coo_array((np.concatenate([data, mass]), cells), shape=plan.shape)
     merged.sum_duplicates()
     return merged
 
 
-def _shrink(wanted: np.ndarray, present: np.ndarray) -> np.ndarray:
+def shrink_to(wanted: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Factors of at most one that take `present` down to `wanted`."""
     factors = np.ones(len(wanted), dtype=wanted.dtype)
     return np.divide(wanted, present, out=factors, where=present > wanted)
 
 
-def _filling(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def filling(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cells and masses that add the missing rows a and columns b; nothing where nothing is missing."""
     a, b = np.maximum(a, 0.0), np.maximum(b, 0.0)
     if not (a.any() and b.any()):
@@ -186,15 +190,15 @@ def repair_cost(problem: Problem, plan: Plan, off: float) -> float:
     mean = (a.sum() + b.sum()) / 2
     a, b = a * (mean / a.sum()), b * (mean / b.sum())
     rows, columns, _ = marginals(plan)
-    data = plan.data * _shrink(a, rows)[plan.row]
+    data = plan.data * shrink_to(a, rows)[plan.row]
     scaled = coo_array((data, (plan.row, plan.col)), shape=plan.shape)
     columns = marginals(scaled)[1]
-    scaled = coo_array((data * _shrink(b, columns)[plan.col], (plan.row, plan.col)), shape=plan.shape)
+    scaled = coo_array((data * shrink_to(b, columns)[plan.col], (plan.row, plan.col)), shape=plan.shape)
     rows, columns, error = marginals(scaled)
     partner = np.full(len(b), len(a))
     np.minimum.at(partner, plan.col, plan.row)
     order = np.argsort(partner, kind="stable")
-    i, j, mass = _filling((a - rows).astype(np.float64), (b - columns)[order].astype(np.float64))
+    i, j, mass = filling((a - rows).astype(np.float64), (b - columns)[order].astype(np.float64))
     low = 0.0 if problem.nonnegative else float(problem.cost.min())
     spent = float(np.sum(mass * (problem.cost_at(i, order[j]) - low))) + abs(low) * off
     count = len(a) + len(b) + len(data)

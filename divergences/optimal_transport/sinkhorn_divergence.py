@@ -1,13 +1,19 @@
 """The debiased entropic cost."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from divergences.optimal_transport._front import wasserstein
+from divergences.optimal_transport._itself import to_itself
+from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._result import EntropicResult
-from divergences.optimal_transport._solution import GibbsPlan
+from divergences.optimal_transport._scaling import rescaled
+from divergences.optimal_transport._solution import GibbsPlan, Solution
 from divergences.optimal_transport.sinkhorn import Sinkhorn
+
+_SHARPER = 0.01  # of the tolerance, asked of the cross term: its dual value errs downwards, and S may be near 0
 
 
 def sinkhorn_divergence(
@@ -67,11 +73,27 @@ def _terms(
     x: Any, y: Any, p: float, epsilon: float | None, a: Any, b: Any, metric: str, tolerance: float, limit: int
 ) -> list[EntropicResult]:
     """The entropic results of (x, y), (x, x) and (y, y) at one epsilon."""
-    first = wasserstein(x, y, p, a=a, b=b, metric=metric, solver=Sinkhorn(epsilon, tolerance, None, limit))
+    first = wasserstein(x, y, p, a=a, b=b, metric=metric, solver=Sinkhorn(epsilon, _SHARPER * tolerance, None, limit))
     first = cast(EntropicResult, first)  # what Sinkhorn always returns
-    solver = Sinkhorn(first.epsilon, tolerance, None, limit)
+    plan = cast(GibbsPlan, first._raw)
+    solver = _Itself(plan.epsilon, plan.problem.power * plan.problem.exponent, tolerance, limit)
     others = [wasserstein(z, z, p, a=w, b=w, metric=metric, solver=solver) for z, w in ((x, a), (y, b))]
     return [first, *(cast(EntropicResult, result) for result in others)]
+
+
+@dataclass(frozen=True)
+class _Itself:
+    """Solver of problems between a measure and itself, at epsilon * 2**exponent in the caller's units of cost."""
+
+    epsilon: float
+    exponent: float
+    tolerance: float
+    max_iterations: int
+
+    def solve(self, problem: Problem) -> Solution:
+        """A raw solution of `problem`."""
+        epsilon = rescaled(self.epsilon, self.exponent - problem.power * problem.exponent)
+        return to_itself(problem, epsilon, self.tolerance, self.max_iterations)
 
 
 def _entropic_potentials(result: EntropicResult) -> tuple[np.ndarray, np.ndarray]:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
-from scipy.special import logsumexp
 
 from divergences.optimal_transport import Exact, Problem, Sinkhorn, TransportResult, wasserstein
+from divergences.optimal_transport._itself import to_itself
 from divergences.samples.comparison import JointComparison
 from divergences.samples.joint.embedding import Embedding
 from divergences.samples.joint.permuted import FEWEST, Progress, normal, resolved, silent, spread
@@ -17,7 +17,7 @@ from divergences.samples.joint.permuted import FEWEST, Progress, normal, resolve
 PAIRS = {True: 16_000_000, False: 10_000_000}
 MOST = 99
 TURNED = "more coordinates than rows: the bracket is that of the rows turned into their subspace, true up to rounding"
-AVERAGINGS = 2000  # at most; some twenty to fifty are usual
+AVERAGINGS = 2000  # sweeps from a sample to itself at most; some twenty are usual
 FINE, LOOSE = 1e-6, 1e-4  # of Sinkhorn: the value has the first tolerance, all values of the test have the second
 
 
@@ -137,23 +137,7 @@ def entropic(points: Embedding, label: np.ndarray, tolerance: float) -> tuple[fl
     value, influence = float(solved.regularized or 0.0), np.zeros(len(label))
     influence[label], influence[~label] = solved.f, solved.g
     for side in (label, ~label):
-        own, potential = _to_itself(points.distances[np.ix_(side, side)], epsilon, tolerance)
-        value -= own / 2
-        influence[side] -= potential
+        own = to_itself(Problem.from_costs(points.distances[np.ix_(side, side)]), epsilon, tolerance, AVERAGINGS)
+        value -= float(own.regularized or 0.0) / 2
+        influence[side] -= (own.f + own.g) / 2
     return max(value, 0.0), influence, epsilon
-
-
-def _to_itself(cost: np.ndarray, epsilon: float, tolerance: float) -> tuple[float, np.ndarray]:
-    """The entropic cost of a uniform sample to itself, and its potential: f ← (f + softmin(cost − f))/2.
-
-    One potential serves both sides, and averaging makes the iteration converge in tens of steps where alternating
-    takes hundreds (Feydy et al. 2019). The value is that of the dual, hence right to second order in the tolerance.
-    """
-    potential, mass = np.zeros(len(cost)), np.ones(len(cost))
-    for _ in range(AVERAGINGS):
-        there = -epsilon * (logsumexp((potential - cost) / epsilon, axis=1) - np.log(len(cost)))
-        mass = np.exp((potential - there) / epsilon)
-        if np.abs(mass - 1).mean() <= tolerance:
-            break
-        potential = (potential + there) / 2
-    return float(2 * potential.mean() - epsilon * (mass.mean() - 1)), potential

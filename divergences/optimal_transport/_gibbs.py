@@ -1,0 +1,343 @@
+"""Compiled passes over all pairs of an entropic problem; no pass holds more than a row of costs.
+
+Costs come from points or from a matrix, a row at a time. Columns are summed by blocks of rows that the problem fixes,
+each into a row of its own, so that bits do not depend on threads. The exponential is ours, exp(x) = 2^k e^r with
+|r| <= log(2)/2 and Taylor's polynomial of e^r to degree 12, which is right to two units in the last place and becomes
+vector instructions.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, typeof, types
+from numba.extending import intrinsic
+
+from divergences._compiler import compiled
+from divergences.optimal_transport._metrics import METRICS
+
+TILE = 1024  # columns whose costs stay in the first-level cache; sums are by tiles
+GROUP = 4  # rows of a stored kernel that share a pass over the scalings
+EUCLIDEAN, CITYBLOCK = METRICS.index("euclidean"), METRICS.index("cityblock")
+INVERSE_LOG2 = 1.4426950408889634
+LOG2_HIGH, LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the high part has 33 bits
+MAGIC = 1.5 * 2.0**52  # adding it rounds to a whole number, in the low bits
+SMALLEST = -708.0  # below, exp is a subnormal or 0: taken as 0
+LARGEST = 709.0  # no more than that is asked of it
+ULP, SUBNORMAL = 2.0**-52, 2.0**-1074
+TINY, LIFT = 2.0**-900, 2.0**600
+
+_inline = njit(inline="always", error_model="numpy")
+
+
+class Pairs(NamedTuple):
+    """Where costs come from: points x (n, d) and y (d, m) with a metric and a power, or a matrix (n, m)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    matrix: np.ndarray  # (0, 0) for points
+    metric: int
+    power: float
+
+
+_PLANE = np.zeros((1, 1))
+PAIRS: Any = typeof(Pairs(_PLANE, _PLANE, _PLANE, 0, 1.0))
+_F, _I, _F1, _F2 = types.float64, types.int64, types.float64[::1], types.float64[:, ::1]
+_SINGLE = types.float32[:, ::1]
+
+
+def _cast(source: Any, target: Any, code: Any) -> Any:
+    """The same 64 bits as another type."""
+
+    def cast(_typing: Any, _value: Any) -> Any:
+        return target(source), lambda _context, builder, _signature, args: builder.bitcast(args[0], code)
+
+    return intrinsic(cast)
+
+
+_bits = _cast(types.float64, types.int64, ir.IntType(64))
+_from_bits = _cast(types.int64, types.float64, ir.DoubleType())
+
+
+@_inline
+def _exp(x: float) -> float:
+    """exp(x) for x <= 0; 0 below -708."""
+    shifted = max(x, SMALLEST) * INVERSE_LOG2 + MAGIC
+    k = shifted - MAGIC
+    r = (max(x, SMALLEST) - k * LOG2_HIGH) - k * LOG2_LOW
+    r2 = r * r
+    r4 = r2 * r2
+    low = (1.0 + r) + r2 * (0.5 + r * (1 / 6))
+    middle = (1 / 24 + r * (1 / 120)) + r2 * (1 / 720 + r * (1 / 5040))
+    high = (1 / 40320 + r * (1 / 362880)) + r2 * (1 / 3628800 + r * (1 / 39916800)) + r4 * (1 / 479001600)
+    value = _from_bits(_bits(low + r4 * (middle + r4 * high)) + (_bits(shifted) << 52))
+    return value if x >= SMALLEST else 0.0
+
+
+@compiled(types.void(PAIRS, _I, _I, _I, _F1), fastmath={"contract"})
+def _tile(pairs: Pairs, i: int, low: int, high: int, out: np.ndarray) -> None:
+    """Costs of row i in the columns low..high; out (high - low,) is filled."""
+    w = high - low
+    if len(pairs.matrix):
+        source = pairs.matrix[i][low:high]
+        for q in range(w):
+            out[q] = source[q]
+        return
+    x, metric, power = pairs.x[i], pairs.metric, pairs.power
+    d = len(x)
+    start = d % 4 if metric == EUCLIDEAN else d  # the coordinates that are taken one by one
+    for q in range(w):
+        out[q] = 0.0
+    for t in range(start):
+        row, u = pairs.y[t][low:high], x[t]
+        if metric == EUCLIDEAN:
+            for q in range(w):
+                out[q] += (u - row[q]) * (u - row[q])
+        elif metric == CITYBLOCK:
+            for q in range(w):
+                out[q] += abs(u - row[q])
+        else:
+            for q in range(w):
+                out[q] = max(out[q], abs(u - row[q]))
+    if metric == EUCLIDEAN:
+        for t in range(start, d, 4):
+            row0, row1, row2, row3 = (
+                pairs.y[t][low:high], pairs.y[t + 1][low:high], pairs.y[t + 2][low:high], pairs.y[t + 3][low:high]
+            )  # fmt: skip
+            u0, u1, u2, u3 = x[t], x[t + 1], x[t + 2], x[t + 3]
+            for q in range(w):
+                v0, v1, v2, v3 = u0 - row0[q], u1 - row1[q], u2 - row2[q], u3 - row3[q]
+                out[q] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3)
+        if power != 2.0:
+            for q in range(w):
+                out[q] = np.sqrt(out[q])
+    if power != 1.0 and not (metric == EUCLIDEAN and power == 2.0):
+        for q in range(w):
+            out[q] = out[q] ** power
+
+
+@compiled(types.float64(_F1), fastmath={"reassoc"})
+def _sum(terms: np.ndarray) -> float:
+    total = 0.0
+    for q in range(len(terms)):
+        total += terms[q]
+    return total
+
+
+@compiled(types.void(PAIRS, _I, _I, _F1, _F1), fastmath={"contract", "reassoc"})
+def mean_costs(pairs: Pairs, start: int, stop: int, b: np.ndarray, out: np.ndarray) -> None:
+    """out_i = sum_j b_j |c_ij| for the rows start..stop."""
+    m = len(b)
+    costs = np.empty(TILE)
+    for i in range(start, stop):
+        total = 0.0
+        for low in range(0, m, TILE):
+            high = min(low + TILE, m)
+            _tile(pairs, i, low, high, costs)
+            mass = b[low:high]
+            for q in range(high - low):
+                total += mass[q] * abs(costs[q])
+        out[i] = total
+
+
+@compiled(types.Tuple((_F, _F))(_F1, _F1), fastmath={"nnan", "nsz", "reassoc"})
+def _range(values: np.ndarray, g: np.ndarray) -> tuple[float, float]:
+    """values <- g - values; their smallest and largest."""
+    low, high = np.inf, -np.inf
+    for q in range(len(values)):
+        value = g[q] - values[q]
+        values[q] = value
+        low, high = min(low, value), max(high, value)
+    return low, high
+
+
+@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"contract"})
+def _exponentials(values: np.ndarray, b: np.ndarray, peak: float, inverse: float) -> float:
+    """values <- b exp((values - peak) / epsilon); their sum."""
+    for q in range(len(values)):
+        values[q] = b[q] * _exp((values[q] - peak) * inverse)
+    return _sum(values)
+
+
+@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"contract"})
+def _below_mass(values: np.ndarray, b: np.ndarray, peak: float, inverse: float) -> float:
+    """The sum of b (exp((values - peak) / epsilon) - 1) for arguments in [-1/2, 0], by the series."""
+    total = 0.0
+    for q in range(len(values)):
+        x = (values[q] - peak) * inverse
+        term = 0.0
+        for k in range(14, 0, -1):
+            term = (1.0 + term) * x / k
+        total += b[q] * term
+    return total
+
+
+@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F, _F1, _SINGLE))
+def row_sweep(
+    pairs: Pairs, start: int, stop: int, epsilon: float, g: np.ndarray, a: np.ndarray, b: np.ndarray, f: np.ndarray,
+    omega: float, columns: np.ndarray, kernel: np.ndarray,
+) -> None:  # fmt: skip
+    """f <- f + omega (F - f), F_i = -epsilon log sum_j b_j exp((g_j - c_ij) / epsilon), for the rows start..stop.
+
+    columns (m,) receives the column sums of these rows of a_i b_j exp((f_i + g_j - c_ij) / epsilon), and `kernel`,
+    unless it is empty, the conditional laws b_j exp((F_i + g_j - c_ij) / epsilon) in single precision.
+    """
+    m, inverse = len(b), 1.0 / epsilon
+    values = np.empty(m)
+    columns[:] = 0.0
+    for i in range(start, stop):
+        low, peak = np.inf, -np.inf
+        for first in range(0, m, TILE):
+            last = min(first + TILE, m)
+            _tile(pairs, i, first, last, values[first:last])
+            bounds = _range(values[first:last], g[first:last])
+            low, peak = min(low, bounds[0]), max(peak, bounds[1])
+        below = 0.0
+        flat = (peak - low) * inverse < 0.5  # the rounding of a sum near one would be multiplied by a large epsilon
+        if flat:
+            below = _below_mass(values, b, peak, inverse)
+        total = 0.0
+        for first in range(0, m, TILE):
+            last = min(first + TILE, m)
+            total += _exponentials(values[first:last], b[first:last], peak, inverse)
+        best = -peak - epsilon * (np.log1p(below) if flat else np.log(total))
+        if total < TINY:
+            total *= LIFT
+            for j in range(m):
+                values[j] *= LIFT
+        weight = a[i] / total
+        if omega == 1.0:
+            f[i] = best
+        else:
+            f[i] += omega * (best - f[i])
+            weight *= np.exp((f[i] - best) * inverse)
+        for j in range(m):
+            columns[j] += weight * values[j]
+        if len(kernel):
+            row, inverse_total = kernel[i], 1.0 / total
+            for j in range(m):
+                row[j] = np.float32(values[j] * inverse_total)
+
+
+@compiled(types.Tuple((_F, _F, _F, _F))(_SINGLE, _I, _F1), fastmath={"contract", "reassoc"})
+def _products(kernel: np.ndarray, i: int, v: np.ndarray) -> tuple[float, float, float, float]:
+    """Four rows of the kernel times v."""
+    k0, k1, k2, k3 = kernel[i], kernel[i + 1], kernel[i + 2], kernel[i + 3]
+    s0 = s1 = s2 = s3 = 0.0
+    for j in range(len(v)):
+        s0 += k0[j] * v[j]
+        s1 += k1[j] * v[j]
+        s2 += k2[j] * v[j]
+        s3 += k3[j] * v[j]
+    return s0, s1, s2, s3
+
+
+@compiled(types.void(_SINGLE, _I, _I, _F1, _F1, _F1, _F, _F1), fastmath={"contract"})
+def scaled_sweep(
+    kernel: np.ndarray, start: int, stop: int, v: np.ndarray, a: np.ndarray, u: np.ndarray, omega: float,
+    columns: np.ndarray,
+) -> None:  # fmt: skip
+    """u <- u (u K v)**-omega for the rows start..stop, which columns (m,) then sums: K' (a u) of these rows.
+
+    One reading of the kernel does both. The number of rows of `kernel` is a multiple of four.
+    """
+    columns[:] = 0.0
+    sums = np.empty(GROUP)
+    for i in range(start, stop, GROUP):
+        sums[0], sums[1], sums[2], sums[3] = _products(kernel, i, v)
+        for k in range(GROUP):
+            if i + k < stop:
+                u[i + k] = 1.0 / sums[k] if omega == 1.0 else u[i + k] * (u[i + k] * sums[k]) ** -omega
+                sums[k] = a[i + k] * u[i + k]
+            else:
+                sums[k] = 0.0
+        w0, w1, w2, w3 = sums[0], sums[1], sums[2], sums[3]
+        k0, k1, k2, k3 = kernel[i], kernel[i + 1], kernel[i + 2], kernel[i + 3]
+        for j in range(len(v)):
+            columns[j] += (w0 * k0[j] + w1 * k1[j]) + (w2 * k2[j] + w3 * k3[j])
+
+
+@compiled(types.float64(PAIRS, _I, _F, _F, _F1, _F1, _F, _F1), fastmath={"contract"})
+def _plan_row(
+    pairs: Pairs, i: int, f: float, a: float, g: np.ndarray, b: np.ndarray, inverse: float, out: np.ndarray
+) -> float:  # fmt: skip
+    """out <- a b exp((f + g - c_i) / epsilon), by tiles; its sum."""
+    total = 0.0
+    for low in range(0, len(g), TILE):
+        high = min(low + TILE, len(g))
+        tile, trend, mass = out[low:high], g[low:high], b[low:high]
+        _tile(pairs, i, low, high, tile)
+        for q in range(high - low):
+            tile[q] = a * (mass[q] * _exp(min((f - tile[q] + trend[q]) * inverse, LARGEST)))
+        total += _sum(tile)
+    return total
+
+
+@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F1, _F1, _F1))
+def plan_sums(
+    pairs: Pairs, start: int, stop: int, epsilon: float, f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray,
+    rows: np.ndarray, factors: np.ndarray, columns: np.ndarray,
+) -> None:  # fmt: skip
+    """Row sums of the Gibbs plan, the factors that take them down to a, and the column sums of the plan so scaled."""
+    values = np.empty(len(b))
+    columns[:] = 0.0
+    for i in range(start, stop):
+        rows[i] = _plan_row(pairs, i, f[i], a[i], g, b, 1.0 / epsilon, values)
+        factor = a[i] / rows[i] if rows[i] > a[i] else 1.0
+        factors[i] = factor
+        for j in range(len(b)):
+            columns[j] += factor * values[j]
+
+
+@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F1, _F1, _F1, _F1, _F1))
+def rounded_sums(
+    pairs: Pairs, start: int, stop: int, epsilon: float, f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray,
+    row_factors: np.ndarray, column_factors: np.ndarray, rows: np.ndarray, columns: np.ndarray, spent: np.ndarray,
+) -> None:  # fmt: skip
+    """Row sums, column sums and the cost by row of the Gibbs plan scaled by both factors; no sum is reordered here."""
+    m = len(b)
+    values, costs = np.empty(m), np.empty(TILE)
+    columns[:] = 0.0
+    for i in range(start, stop):
+        _plan_row(pairs, i, f[i], a[i], g, b, 1.0 / epsilon, values)
+        rows[i], spent[i] = 0.0, 0.0
+        for low in range(0, m, TILE):
+            high = min(low + TILE, m)
+            tile, factor, sums = values[low:high], column_factors[low:high], columns[low:high]
+            for q in range(high - low):
+                tile[q] = row_factors[i] * tile[q] * factor[q]
+                sums[q] += tile[q]
+            rows[i] += _sum(tile)
+            _tile(pairs, i, low, high, costs)
+            for q in range(high - low):
+                tile[q] *= costs[q]
+            spent[i] += _sum(tile)
+
+
+@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"nnan", "nsz", "reassoc"})
+def _least(costs: np.ndarray, g: np.ndarray, shrink: float, lower: float) -> float:
+    """costs <- costs * shrink - lower; the smallest costs - g."""
+    best = np.inf
+    for q in range(len(costs)):
+        costs[q] = costs[q] * shrink - lower
+        best = min(best, costs[q] - g[q])
+    return best
+
+
+@compiled(types.void(PAIRS, _I, _I, _F, _F, _F1, _F1, _F1))
+def transforms(
+    pairs: Pairs, start: int, stop: int, shrink: float, lower: float, g: np.ndarray, f: np.ndarray, best: np.ndarray
+) -> None:
+    """f_i = min_j c_ij shrink - lower - g_j, rounded down, for rows start..stop; best_j = min_i of the same - f_i."""
+    m = len(g)
+    costs = np.empty(m)
+    best[:] = np.inf
+    for i in range(start, stop):
+        least = np.inf
+        for low in range(0, m, TILE):
+            high = min(low + TILE, m)
+            _tile(pairs, i, low, high, costs[low:high])
+            least = min(least, _least(costs[low:high], g[low:high], shrink, lower))
+        f[i] = least - abs(least) * ULP - SUBNORMAL
+        for j in range(m):
+            best[j] = min(best[j], costs[j] - f[i])

@@ -1,0 +1,235 @@
+"""Sinkhorn's two half-steps on a problem: by NumPy on a small matrix, by compiled passes over points or a large one.
+
+Both kinds know the conditional laws K_ij = b_j exp((f_i + g_j - c_ij) / epsilon) of the latest exact sweep and can
+scale them, by row and column factors (u, v), faster than they can compute them anew.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from divergences._parallel import run_blocks, thread_count
+from divergences.errors import DataError
+from divergences.optimal_transport._metrics import METRICS
+from divergences.optimal_transport._problem import Problem
+
+COMPILED_FROM = 2**17  # pairs; below, loading Numba costs more
+SHARE = 0.25  # of the machine's memory, that stored kernels may take
+LIGHTEST = 1e-25  # mass, relative to the mean, that single precision can tell from nothing
+_BLOCKS = 16  # of rows, each with its own sums over columns
+
+
+class Sweeps(Protocol):
+    """What iterations need of a problem; a (n,) and b (m,) are its positive masses, for total mass one."""
+
+    a: np.ndarray
+    b: np.ndarray
+    aim: np.ndarray  # the column sums that `scaled` should reach: b, where it knows the kernel to the last bit
+    stored: bool  # whether `scaled` works
+
+    def mean_cost(self) -> float:
+        """Sum_ij a_i b_j |c_ij|."""
+        ...
+
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, omega: float = 1.0, *, store: bool) -> np.ndarray:
+        """f <- f + omega (F - f) in place, F making rows exact; the column sums of the plan at (f, g)."""
+        ...
+
+    def scaled(self, v: np.ndarray, omega: float) -> np.ndarray:
+        """u <- u (u K v)**-omega, from u = 1 after a sweep that stored K; the column sums of the plan u K v."""
+        ...
+
+    def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
+        """The potential that makes the given columns (or rows) of the whole problem exact."""
+        ...
+
+
+def sweeps(problem: Problem, *, streamed: bool | None) -> Sweeps:
+    """The right kind for the problem's size."""
+    n, m = problem.shape
+    if n * m < COMPILED_FROM and not streamed:
+        return Written(problem)
+    return Compiled(problem, streamed=streamed)
+
+
+class Written:
+    """On the matrix of costs, by NumPy."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.rows, self.columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
+        whole = problem.shape == (len(self.rows), len(self.columns))
+        self.all = problem.cost
+        self.cost = self.all if whole else self.all[np.ix_(self.rows, self.columns)]
+        self.a, self.b = _laws(problem, self.rows, self.columns)
+        self.aim = self.b
+        self.kernel, self.u, self.stored = np.empty_like(self.cost), np.ones(len(self.a)), True
+
+    def mean_cost(self) -> float:
+        """Sum_ij a_i b_j |c_ij|."""
+        return float(self.a @ np.abs(self.cost) @ self.b)
+
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, omega: float = 1.0, *, store: bool) -> np.ndarray:
+        """As in `Sweeps`; the kernel is always stored."""
+        best = softmin(self.cost, g, self.b, epsilon, self.kernel)
+        self.kernel *= self.b
+        self.kernel /= self.kernel.sum(axis=1)[:, None]
+        f += omega * (best - f)
+        self.u = np.ones(len(f))
+        return (self.a * np.exp((f - best) / epsilon)) @ self.kernel
+
+    def scaled(self, v: np.ndarray, omega: float) -> np.ndarray:
+        """As in `Sweeps`."""
+        row = self.kernel @ v
+        self.u = 1 / row if omega == 1 else self.u * (self.u * row) ** -omega
+        return v * (self.kernel.T @ (self.a * self.u))
+
+    def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
+        """As in `Sweeps`."""
+        if columns:
+            return softmin(self.all[np.ix_(self.rows, index)].T, potential, self.a, epsilon)
+        return softmin(self.all[np.ix_(index, self.columns)], potential, self.b, epsilon)
+
+
+class Compiled:
+    """By compiled passes, on points without their matrix or on a matrix; the kernel, if stored, in single precision.
+
+    What single precision does to the kernel is measured at v = 1, where rows are exact: columns aim at b and the
+    difference there. So its effect is of first order in log u and log v, and vanishes as sweeps are repeated.
+    """
+
+    def __init__(self, problem: Problem, *, streamed: bool | None) -> None:
+        from divergences.optimal_transport import _gibbs  # compiled
+
+        self.kernels: Any = _gibbs
+        self.problem = problem
+        self.rows, self.columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
+        self.a, self.b = _laws(problem, self.rows, self.columns)
+        self.pairs = pairs_of(problem, self.rows, self.columns)
+        n, m = len(self.a), len(self.b)
+        memory = SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        fits = 4.0 * n * m <= memory
+        if streamed is False and not fits:
+            raise DataError(
+                f"{n} x {m} kernels must fit in memory: {4.0 * n * m / 2**30:.1f} GiB are needed, the limit (a quarter "
+                f"of the machine) is {memory / 2**30:.1f} GiB. Use Sinkhorn(streamed=None) or True, which store none."
+            )
+        self.stored = fits and not streamed and float(self.b.min()) * m > LIGHTEST
+        self.blocks = row_blocks(n)
+        self.nothing = np.zeros((0, 0), np.float32)
+        self.kernel = np.zeros((4 * -(-n // 4), m), np.float32) if self.stored else self.nothing
+        self.u, self.aim = np.ones(n), self.b
+
+    def mean_cost(self) -> float:
+        """Sum_ij a_i b_j |c_ij|."""
+        out = np.empty(len(self.a))
+        self.blocks.run(lambda start, stop: self.kernels.mean_costs(self.pairs, start, stop, self.b, out))
+        return float(self.a @ out)
+
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, omega: float = 1.0, *, store: bool) -> np.ndarray:
+        """As in `Sweeps`."""
+        kernel = self.kernel if store else self.nothing
+
+        def block(start: int, stop: int, out: np.ndarray) -> None:
+            self.kernels.row_sweep(self.pairs, start, stop, epsilon, g, self.a, self.b, f, omega, out, kernel)
+
+        sums = self.blocks.sums(block, len(g))
+        if store:
+            aim = np.maximum(self.b + (self.scaled(np.ones(len(g)), 1.0) - sums), self.b / 2)
+            self.aim = aim / np.sum(aim)
+        return sums
+
+    def scaled(self, v: np.ndarray, omega: float) -> np.ndarray:
+        """As in `Sweeps`."""
+
+        def block(start: int, stop: int, out: np.ndarray) -> None:
+            self.kernels.scaled_sweep(self.kernel, start, stop, v, self.a, self.u, omega, out)
+
+        return v * self.blocks.sums(block, len(v))
+
+    def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
+        """As in `Sweeps`."""
+        other, mass = (self.rows, self.a) if columns else (self.columns, self.b)
+        step = len(index) if self.problem.matrix is None else max(1, 2**24 // len(other))
+        values = np.zeros(len(index))
+        for first in range(0, len(index), step):
+            part = index[first : first + step]
+            pairs = pairs_of(self.problem, other, part, turned=True) if columns else pairs_of(self.problem, part, other)
+            out, scratch = values[first : first + step], np.empty(len(other))
+            self.kernels.row_sweep(
+                pairs, 0, len(part), epsilon, potential, np.ones(len(part)), mass, out, 1.0, scratch, self.nothing
+            )
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Blocks of rows, fixed by their number alone, and the threads that work on them."""
+
+    rows: int
+    height: int
+    pool: ThreadPoolExecutor
+
+    def run(self, work: Callable[[int, int], object]) -> None:
+        """Call work(start, stop) for each block, on all threads."""
+        run_blocks(work, self.rows, self.height, pool=self.pool)
+
+    def sums(
+        self, work: Callable[[int, int, np.ndarray], object], m: int, reduce: Callable[..., np.ndarray] = np.sum
+    ) -> np.ndarray:
+        """Call work(start, stop, out (m,)) for each block, and sum (or reduce) what each wrote to its `out`."""
+        partial = np.empty((-(-self.rows // self.height), m))
+        self.run(lambda start, stop: work(start, stop, partial[start // self.height]))
+        return reduce(partial, axis=0)
+
+
+def row_blocks(rows: int) -> Blocks:
+    """At most 16 blocks of a multiple of four rows."""
+    return Blocks(rows, 4 * -(-rows // (4 * _BLOCKS)), ThreadPoolExecutor(max(1, thread_count() - 1)))
+
+
+def pairs_of(
+    problem: Problem, rows: np.ndarray | None = None, columns: np.ndarray | None = None, *, turned: bool = False
+) -> Any:
+    """The pairs rows x columns of the problem (None is all), or columns x rows, as kernels take them."""
+    from divergences.optimal_transport._gibbs import Pairs  # compiled
+
+    n, m = problem.shape
+    rows, columns = (None if v is not None and len(v) == k else v for v, k in ((rows, n), (columns, m)))
+    empty = np.zeros((0, 0))
+    if problem.x is None or problem.y is None:
+        matrix = problem.cost if rows is None else problem.cost[rows]
+        matrix = matrix if columns is None else matrix[:, columns]
+        return Pairs(empty, empty, np.ascontiguousarray(matrix.T if turned else matrix), 0, 1.0)
+    x, y = (v if index is None else v[index] for v, index in ((problem.x, rows), (problem.y, columns)))
+    x, y = (y, x) if turned else (x, y)
+    metric, power = METRICS.index(problem.metric), float(problem.power)
+    return Pairs(np.ascontiguousarray(x), np.ascontiguousarray(y.T), empty, metric, power)
+
+
+def _laws(problem: Problem, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positive masses, for total mass one."""
+    return problem.a[rows] / np.sum(problem.a), problem.b[columns] / np.sum(problem.b)
+
+
+def softmin(
+    cost: np.ndarray, potential: np.ndarray, mass: np.ndarray, epsilon: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """-epsilon log sum_j mass_j exp((potential_j - cost_ij) / epsilon), for each i; `out` keeps the exponentials.
+
+    These are exp((potential_j - cost_ij) / epsilon) divided by the largest of their row.
+    """
+    work = np.empty_like(cost) if out is None else out
+    np.subtract(potential, cost, out=work)
+    work /= epsilon
+    peak = np.max(work, axis=1)
+    work -= peak[:, None]
+    if work.min() > -1:  # a large epsilon would multiply the rounding of a sum near one
+        below = np.expm1(work, out=work) @ mass
+        work += 1
+        return -epsilon * (peak + np.log1p(below))
+    np.exp(work, out=work)
+    return -epsilon * (peak + np.log(work @ mass))

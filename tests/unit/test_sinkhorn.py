@@ -1,0 +1,257 @@
+"""Sinkhorn's solver on points without a matrix, on stored kernels, and its bracket without a plan written out."""
+
+import tracemalloc
+
+import mpmath
+import numpy as np
+import pytest
+
+from divergences.errors import ConvergenceError, DataError
+from divergences.optimal_transport import (
+    Problem,
+    Sinkhorn,
+    _certificate,
+    _gibbs,
+    _sweeps,
+    sinkhorn_divergence,
+    transport,
+    wasserstein,
+)
+from divergences.optimal_transport._certificate import bracket
+from divergences.optimal_transport._gibbs_bracket import gibbs_bracket
+from divergences.optimal_transport._itself import to_itself
+
+
+def clouds(n: int, m: int, d: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Two normal samples, the second wider and shifted."""
+    rng = np.random.default_rng(n)
+    return rng.normal(size=(n, d)), 1.3 * rng.normal(size=(m, d)) + 0.5
+
+
+def weights(n: int, seed: int) -> np.ndarray:
+    """Random masses, every seventh of them 0."""
+    masses = np.random.default_rng(seed).dirichlet(np.ones(n))
+    masses[::7] = 0.0
+    return masses / masses.sum()
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Small problems take the compiled passes too."""
+    monkeypatch.setattr(_sweeps, "COMPILED_FROM", 0)
+    monkeypatch.setattr(_certificate, "COMPILED_FROM", 0)
+
+
+def solutions(problem: Problem, epsilon: float, tolerance: float, monkeypatch):
+    """The same problem by NumPy, on a stored kernel, and streamed."""
+    written = Sinkhorn(epsilon, tolerance).solve(problem)
+    monkeypatch.setattr(_sweeps, "COMPILED_FROM", 0)
+    return (
+        written,
+        Sinkhorn(epsilon, tolerance).solve(problem),
+        Sinkhorn(epsilon, tolerance, streamed=True).solve(problem),
+    )
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cityblock", "chebyshev"])
+@pytest.mark.parametrize("p", [1, 1.5, 2])
+def test_one_answer_in_every_mode(metric, p, monkeypatch):
+    """NumPy, the stored kernel in single precision and the streamed one agree to the tolerance, 1e-11."""
+    x, y = clouds(45, 70, 3)
+    problem = Problem.from_samples(x, y, p, weights(45, 0), weights(70, 1), metric)
+    mean = float(np.mean(problem.cost))
+    results = solutions(problem, 0.05 * mean, 1e-11, monkeypatch)
+    assert all(r.converged for r in results)
+    for r in results[1:]:
+        assert r.regularized == pytest.approx(results[0].regularized, rel=1e-11)
+        assert np.max(np.abs((r.f[:, None] + r.g) - (results[0].f[:, None] + results[0].g))) < 1e-8 * mean
+
+
+def test_one_answer_for_costs(monkeypatch):
+    """The same for a matrix of costs of both signs."""
+    cost = np.random.default_rng(3).normal(size=(40, 33))
+    problem = Problem.from_costs(cost, weights(40, 0), weights(33, 1))
+    results = solutions(problem, 0.1, 1e-11, monkeypatch)
+    for r in results[1:]:
+        assert r.regularized == pytest.approx(results[0].regularized, rel=1e-11)
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_bracket_without_the_plan(points):
+    """The streamed bracket is that of the plan written out, up to how the missing mass is coupled."""
+    x, y = clouds(60, 50)
+    a, b = weights(60, 0), weights(50, 1)
+    problem = Problem.from_samples(x, y, 2, a, b)
+    if not points:
+        problem = Problem.from_costs(problem.cost - 5.0, a, b)
+    solution = Sinkhorn(0.1, 1e-9).solve(problem)
+    dense, streamed = bracket(problem, solution), gibbs_bracket(problem, solution)
+    assert streamed.lower == pytest.approx(dense.lower, rel=1e-12)
+    assert streamed.upper == pytest.approx(dense.upper, rel=1e-7)
+    assert streamed.lower <= transport(problem.cost, a, b).cost <= streamed.upper
+    assert streamed.marginal_error <= 2.1e-9
+    assert np.all(streamed.f[:, None] + streamed.g <= problem.cost)
+    # The same cells: a converged plan costs the same, dense or summed on the fly.
+    fine = Sinkhorn(0.1, 1e-13).solve(problem)
+    dense, streamed = bracket(problem, fine), gibbs_bracket(problem, fine)
+    assert streamed.upper == pytest.approx(dense.upper, rel=1e-10)
+
+
+def test_bracket_bites(monkeypatch):
+    """A cost summed too low, or potentials too high, would be seen in these comparisons."""
+    x, y = clouds(60, 50)
+    problem = Problem.from_samples(x, y, 2)
+    solution, exact = Sinkhorn(0.001, 1e-9).solve(problem), wasserstein(x, y, 2).cost
+    rounded, transforms = _gibbs.rounded_sums, _gibbs.transforms
+
+    def cheaper(*arguments):
+        rounded(*arguments)
+        arguments[-1][:] *= 0.9
+
+    def higher(*arguments):
+        transforms(*arguments)
+        arguments[-2][:] += 0.1
+
+    monkeypatch.setattr(_gibbs, "rounded_sums", cheaper)
+    assert not gibbs_bracket(problem, solution).upper >= exact
+    monkeypatch.setattr(_gibbs, "rounded_sums", rounded)
+    monkeypatch.setattr(_gibbs, "transforms", higher)
+    assert np.any(np.add.outer(*gibbs_bracket(problem, solution)[3:5]) > problem.cost)
+
+
+def test_exponentials_against_mpmath():
+    """One row sweep is a log-sum-exp at 40 digits, over the whole range of the exponential."""
+    rng = np.random.default_rng(0)
+    cost = np.sort(np.concatenate([rng.uniform(0, 30, 50), rng.uniform(0, 720, 50)]))[None]
+    for j in range(100):
+        other = np.array([[0.0, cost[0, j]]])
+        f, columns = np.zeros(1), np.zeros(2)
+        pairs, half = _gibbs.Pairs(np.zeros((0, 0)), np.zeros((0, 0)), other, 0, 1.0), np.full(2, 0.5)
+        _gibbs.row_sweep(pairs, 0, 1, 1.0, np.zeros(2), np.ones(1), half, f, 1.0, columns, np.zeros((0, 0), np.float32))
+        with mpmath.workdps(40):
+            ratio = mpmath.exp(-mpmath.mpf(float(cost[0, j])))
+            assert f[0] == pytest.approx(float(-mpmath.log((1 + ratio) / 2)), rel=4e-16, abs=2e-16)
+            expected = float(ratio / (1 + ratio))
+        assert columns[1] == pytest.approx(expected, rel=1e-15) or cost[0, j] > 708
+
+
+def test_a_worse_kernel_changes_nothing(compiled, monkeypatch):
+    """The stored kernel only guides: with entries off by a tenth the answer is the same, as is what it is judged by."""
+    x, y = clouds(50, 60)
+    right = wasserstein(x, y, 2, solver=Sinkhorn(0.2, 1e-9))
+    sweep = _gibbs.row_sweep
+
+    def blurred(*arguments):
+        sweep(*arguments)
+        arguments[-1][:] *= 1 + 0.1 * np.sin(np.arange(arguments[-1].size, dtype=np.float32)).reshape(
+            arguments[-1].shape
+        )
+
+    monkeypatch.setattr(_gibbs, "row_sweep", blurred)
+    wrong = wasserstein(x, y, 2, solver=Sinkhorn(0.2, 1e-9))
+    assert wrong.regularized == pytest.approx(right.regularized, rel=1e-9)  # type: ignore[attr-defined]
+    assert wrong.marginal_error <= 1.1e-9
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
+@pytest.mark.parametrize("streamed", [None, True])
+def test_scales(scale, streamed, compiled):
+    """Units of length change nothing but the units."""
+    x, y = clouds(30, 40)
+    one, other = (wasserstein(s * x, s * y, solver=Sinkhorn(0.1 * s, streamed=streamed)) for s in (1.0, scale))
+    assert other.regularized / scale == pytest.approx(one.regularized, rel=1e-12)  # type: ignore[attr-defined]
+    assert other.upper / scale == pytest.approx(one.upper, rel=1e-12)
+
+
+@pytest.mark.parametrize("streamed", [None, True])
+@pytest.mark.parametrize(
+    ("x", "y", "a", "b"),
+    [
+        (np.zeros((3, 1)), np.zeros((4, 1)), None, None),
+        (np.zeros((1, 2)), np.array([[3.0, 4.0]]), None, None),
+        (np.array([[0.0], [0.0], [1.0]]), np.array([[1.0], [1.0], [0.0]]), None, None),
+        (np.array([[0.0], [1.0], [1e6]]), np.array([[0.0], [1.0], [1e6]]), [0.5, 0.5, 1e-30], [0.5, 0.5, 1e-30]),
+        (np.array([[0.0], [1e5]]), np.array([[1.0], [1e5 + 1]]), None, None),
+        (np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [5.0]]), [0.0, 1.0, 0.0], [1.0, 0.0]),
+    ],
+    ids=["one place", "one point", "duplicates", "a crumb far away", "two islands", "zero masses"],
+)
+def test_hostile(x, y, a, b, streamed, compiled):
+    """Ties, duplicates, islands and crumbs of mass: converged, and the bracket holds the optimum."""
+    r = wasserstein(x, y, a=a, b=b, solver=Sinkhorn(0.01, streamed=streamed))
+    assert r.converged
+    assert r.lower <= wasserstein(x, y, a=a, b=b).cost <= r.upper
+
+
+@pytest.mark.parametrize("streamed", [None, True])
+@pytest.mark.parametrize("epsilon", [1e-4, 1e-2, 1.0, 1e8, 1e300])
+def test_extremes_of_epsilon(epsilon, streamed, compiled):
+    """From a ten-thousandth of the mean cost to the independent coupling, whose cost is then the value."""
+    x, y = clouds(40, 50)
+    r = wasserstein(x, y, 2, solver=Sinkhorn(epsilon, streamed=streamed))
+    assert r.lower <= wasserstein(x, y, 2).cost <= r.upper
+    if epsilon >= 1e8:
+        mean = np.mean(np.sum((x[:, None] - y) ** 2, axis=2))
+        assert r.regularized == pytest.approx(mean, rel=1e-6)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 30])
+def test_limit(limit, compiled):
+    """Stopped early, it says so, and the bracket it leaves is true."""
+    x, y = clouds(50, 60)
+    with pytest.raises(ConvergenceError) as caught:
+        wasserstein(x, y, solver=Sinkhorn(0.002, max_iterations=limit))
+    r = caught.value.result
+    assert r.iterations <= limit + 8  # one exact sweep for each epsilon on the way
+    assert r.lower <= wasserstein(x, y).cost <= r.upper
+
+
+def test_threads_change_no_bit(compiled, monkeypatch):
+    """One thread or two."""
+    x, y = clouds(200, 150)
+    values = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        r = wasserstein(x, y, solver=Sinkhorn(0.05))
+        values.append((r.regularized, r.lower, r.upper))  # type: ignore[attr-defined]
+    assert values[0] == values[1]
+
+
+def test_linear_memory():
+    """Streamed, 3,000 points a side take less than a thirtieth of their matrix."""
+    x, y = clouds(3000, 3000)
+    _gibbs.TILE  # noqa: B018  (imported: its own memory is not counted)
+    tracemalloc.start()
+    r = wasserstein(x, y, 2, solver=Sinkhorn(1.0, 1e-3, streamed=True))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 3000**2 / 30
+    assert r.gap > 0
+
+
+def test_refused():
+    """Whether to stream is said by True, False or None."""
+    with pytest.raises(DataError, match="streamed must be"):
+        Sinkhorn(streamed=1)  # type: ignore[arg-type]
+
+
+def test_to_itself():
+    """The averaged step finds the value of the alternating one, in a tenth of the sweeps, and for any power."""
+    x, _ = clouds(60, 1)
+    for p in (1, 2, 4):
+        problem = Problem.from_samples(x, x, p)
+        epsilon = 0.02 * float(np.mean(problem.cost))
+        fast, slow = to_itself(problem, epsilon, 1e-10, 10_000), Sinkhorn(epsilon, 1e-10).solve(problem)
+        assert fast.converged
+        assert fast.regularized == pytest.approx(slow.regularized, rel=1e-9)  # both are dual values, from below
+        if p < 4:
+            assert fast.iterations <= 60
+
+
+def test_divergence_of_tiny_and_of_equal_points():
+    """Costs that underflow give 0, equal measures 0 to rounding, and near ones nothing negative beyond it."""
+    x = clouds(30, 1)[0]
+    assert sinkhorn_divergence(1e-300 * x, 1e-300 * (x + 1), 2) == 0
+    assert sinkhorn_divergence(1e-300 * x, 1e-300 * (x + 1)) > 0
+    assert abs(sinkhorn_divergence(x, x)) < 1e-11
+    assert sinkhorn_divergence(x, x + 1e-4, 2) == pytest.approx(2e-8, abs=1e-11)

@@ -9,22 +9,17 @@ number.
 Cells are kept as they finish, one JSON line each: an interrupted run goes on where it was.
 """
 
-import argparse
-import json
 import math
-import multiprocessing
-import os
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import Progress
 from scipy import stats
 
 from divergences import CATALOGUE
@@ -35,6 +30,9 @@ from divergences.samples.estimators import METHODS
 from divergences.samples.estimators._critic import largest
 from divergences.samples.estimators.histogram import bin_edges
 from divergences.samples.joint import Embedding, energy
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.bench.pooled import measured, options, write
 
 SIZES, DIMENSIONS, SHIFTS, DIVERGENCES = (100, 1000, 10_000), (1, 2, 10), (0.0, 1.0), ("kl", "js")
 NOMINAL, PERMUTATIONS = 0.95, 99
@@ -202,45 +200,12 @@ def page(results: dict[Cell, dict[str, Any]], repetitions: int) -> list[str]:
     return [*text, ""]
 
 
-def kept(store: Path, repetitions: int, seconds: float) -> dict[Cell, dict[str, Any]]:
-    """The cells of an earlier run that had as many repetitions, or as much time."""
-    if not store.exists():
-        return {}
-    lines = [json.loads(line) for line in store.read_text(encoding="utf-8").splitlines()]
-    done = [line for line in lines if line["repetitions"] >= repetitions or line["seconds"] >= seconds]
-    return {Cell(**line["cell"]): line for line in done}
-
-
 def main() -> None:
     """Run what is missing, and write the page if one is named."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print only")
-    parser.add_argument("--repetitions", type=int, default=2000, metavar="N")
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of one process per cell, default 10")
-    parser.add_argument("--only", default="", metavar="TEXT", help="the cells whose subject contains TEXT")
-    parser.add_argument("--store", type=Path, default=Path("build/calibration.jsonl"), metavar="FILE")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
-    options = parser.parse_args()
-    chosen = [cell for cell in cells() if options.only in cell.subject]
-    results = kept(options.store, options.repetitions, options.seconds)
-    missing = [cell for cell in chosen if cell not in results]
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    options.store.parent.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")  # compiled code does not survive a fork
-    with ProcessPoolExecutor(options.processes, mp_context=context) as pool, Progress() as progress:
-        bar = progress.add_task("cells", total=len(missing))
-        futures = [pool.submit(run, cell, options.repetitions, options.seconds) for cell in missing]
-        with options.store.open("a", encoding="utf-8") as store:
-            for future in as_completed(futures):
-                result = future.result()
-                results[Cell(**result["cell"])] = result
-                print(json.dumps(result), file=store, flush=True)
-                progress.advance(bar)
-    text = "\n".join(page({cell: results[cell] for cell in chosen}, options.repetitions))
-    if options.page:
-        options.page.write_text(text, encoding="utf-8")
-    print(options.page or text)
+    asked = options(__doc__, "calibration.jsonl", 10).parse_args()
+    chosen = [cell for cell in cells() if asked.only in cell.subject]
+    write(page(measured(run, chosen, Cell, asked), asked.repetitions), asked.page)
 
 
 if __name__ == "__main__":

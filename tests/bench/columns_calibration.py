@@ -10,15 +10,11 @@ found, and how many of the ten were found.
 Cells are kept as they finish, one JSON line each: an interrupted run goes on where it was.
 """
 
-import argparse
-import json
 import math
-import multiprocessing
-import os
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +25,21 @@ import numpy as np
 from divergences.files import Column
 from divergences.samples.columns import adjust, categorical, compare_column, numeric
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.bench.pooled import measured, options, write
+
 SIZES = ((100, 100), (1000, 1000), (10_000, 10_000), (100_000, 100_000), (100, 1000), (1000, 50_000), (50_000, 2000))
 LEVELS = (0.05, 0.01, 0.001)
 PERMUTATIONS, COLUMNS, SHIFTED = 999, 50, 10
 FIFTY = "fifty columns"
+TITLE = (
+    "# Columns, calibrated",
+    "",
+    "Written by `tests/bench/columns_calibration.py`: how often `compare` calls two samples of one law different, at "
+    "three levels. Bold: more than three standard errors above the level, or below it where the statistic is continuous. "
+    "Fifty columns: ten that have moved among forty that have not, at a false discovery rate of 5%.",
+    "",
+)
 Draw = Callable[[int, np.random.Generator], np.ndarray]
 
 
@@ -139,35 +146,15 @@ def row(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run what is missing, and print the table."""
+    """Run what is missing, and write the table."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=2000, metavar="N")
-    parser.add_argument("--seconds", type=float, default=30.0, metavar="S", help="of one process per cell, default 30")
-    parser.add_argument("--only", default="", metavar="TEXT", help="the cells whose law contains TEXT")
+    parser = options(__doc__, "columns_calibration.jsonl", 30)
     parser.add_argument("--most", type=int, default=10**9, metavar="N", help="the cells of at most N values a side")
-    parser.add_argument("--store", type=Path, default=Path("build/columns_calibration.jsonl"), metavar="FILE")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
-    options = parser.parse_args()
-    chosen = [cell for cell in cells() if options.only in cell.law and max(cell.n, cell.m) <= options.most]
-    results = {}
-    if options.store.exists():
-        for line in map(json.loads, options.store.read_text(encoding="utf-8").splitlines()):
-            if line["repetitions"] >= options.repetitions or line["seconds"] >= options.seconds:
-                results[Cell(**line["cell"])] = line
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    options.store.parent.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")  # compiled code does not survive a fork
-    with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
-        missing = [cell for cell in chosen if cell not in results]
-        futures = [pool.submit(run, cell, options.repetitions, options.seconds) for cell in missing]
-        with options.store.open("a", encoding="utf-8") as store:
-            for future in as_completed(futures):
-                result = future.result()
-                results[Cell(**result["cell"])] = result
-                print(json.dumps(result), file=store, flush=True)
-    print("| law | n | m | rejected at 5% | at 1% | at 0.1% | repetitions |\n|" + "---|" * 7)
-    print("\n".join(row(results[cell]) for cell in chosen))
+    asked = parser.parse_args()
+    chosen = [cell for cell in cells() if asked.only in cell.law and max(cell.n, cell.m) <= asked.most]
+    rows = [row(result) for result in measured(run, chosen, Cell, asked).values()]
+    head = ["| law | n | m | rejected at 5% | at 1% | at 0.1% | repetitions |", "|" + "---|" * 7]
+    write([*TITLE, *head, *rows, ""], asked.page)
 
 
 if __name__ == "__main__":

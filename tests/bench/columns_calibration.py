@@ -36,8 +36,8 @@ TITLE = (
     "# Columns, calibrated",
     "",
     "Written by `tests/bench/columns_calibration.py`: how often `compare` calls two samples of one law different, at "
-    "three levels. Bold: more than three standard errors above the level, or below it where the statistic is continuous. "
-    "Fifty columns: ten that have moved among forty that have not, at a false discovery rate of 5%.",
+    "three levels. Bold: more than three standard errors above the level, or below it where the statistic is "
+    "continuous. Fifty columns: ten that have moved among forty that have not, at a false discovery rate of 5%.",
     "",
 )
 Draw = Callable[[int, np.random.Generator], np.ndarray]

@@ -28,6 +28,7 @@ from divergences.errors import ConvergenceError, DataError, FileFormatError, Not
 from divergences.f_divergence import FDivergence
 from divergences.files import Column, Table, read_table
 from divergences.optimal_transport import (
+    Barycenter,
     BatchResult,
     Exact,
     LinearProgram,
@@ -36,6 +37,7 @@ from divergences.optimal_transport import (
     TransportResult,
     UnbalancedResult,
     Univariate,
+    barycenter,
     kantorovich_rubinstein,
     max_sliced_wasserstein,
     partial_transport,
@@ -60,6 +62,7 @@ from divergences.samples import (
 
 __all__ = [
     "CATALOGUE",
+    "Barycenter",
     "BatchResult",
     "Column",
     "Comparison",
@@ -84,6 +87,7 @@ __all__ = [
     "UnbalancedResult",
     "Univariate",
     "alpha",
+    "barycenter",
     "bhattacharyya",
     "chernoff",
     "compare",

@@ -5,6 +5,7 @@ from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._relaxed import UnbalancedResult
 from divergences.optimal_transport._result import EntropicResult, TransportResult, certify
 from divergences.optimal_transport._solution import GibbsPlan, Solution, Solver
+from divergences.optimal_transport.barycenter import Barycenter, barycenter
 from divergences.optimal_transport.batch import BatchResult, wasserstein_batch
 from divergences.optimal_transport.exact import Exact
 from divergences.optimal_transport.linear_program import LinearProgram, constraints
@@ -24,6 +25,7 @@ SOLVERS: tuple[Solver, ...] = (*EXACT_SOLVERS, Sinkhorn())
 __all__ = [
     "EXACT_SOLVERS",
     "SOLVERS",
+    "Barycenter",
     "BatchResult",
     "EntropicResult",
     "Exact",
@@ -38,6 +40,7 @@ __all__ = [
     "TransportResult",
     "UnbalancedResult",
     "Univariate",
+    "barycenter",
     "certify",
     "constraints",
     "kantorovich_rubinstein",

@@ -8,6 +8,9 @@ import numpy as np
 
 from divergences import _checks as check
 from divergences.errors import DataError
+from divergences.optimal_transport._certificate import unscaled
+from divergences.optimal_transport._interior import FAR, feasible, lower_end, negligible, saddle, upper_end
+from divergences.optimal_transport._problem import guard_memory
 from divergences.optimal_transport._relaxed import (
     Given,
     UnbalancedResult,
@@ -20,11 +23,11 @@ from divergences.optimal_transport._relaxed import (
     restricted,
     scaled,
 )
-from divergences.optimal_transport._rounding import UNIT, above, below, total
+from divergences.optimal_transport._rounding import SUBNORMAL, UNIT, above, below, total
 from divergences.optimal_transport._solution import Solver
 from divergences.optimal_transport.exact import Exact
 
-PENALTIES = ("tv",)
+PENALTIES = ("tv", "kl")
 
 
 def unbalanced_transport(
@@ -39,13 +42,15 @@ def unbalanced_transport(
     b: Any = None,
     metric: str = "euclidean",
     solver: Solver | None = None,
+    tolerance: float = 1e-9,
+    max_iterations: int = 200,
     strict: bool = True,
 ) -> UnbalancedResult:
     """Unbalanced transport, with a proof: min <P, c> + marginal_cost (D(P 1, a) + D(P' 1, b)) over P >= 0.
 
     Points x (n, d) or (n,) and y (m, d) or (m,) with c = metric(x, y)^p, or `cost`, a matrix (n, m) >= 0. a (n,),
     b (m,): masses of any totals, None for the floats nearest to 1/n and 1/m. marginal_cost > 0, in units of cost, is
-    paid for each unit of D. penalty "tv": D(r, a) = sum |r - a|.
+    paid for each unit of D. penalty "tv": D(r, a) = sum |r - a|; "kl": D(r, a) = sum r log(r / a) - r + a.
 
     Torch inputs give a tensor with gradients with respect to points, costs and masses (no total need be kept).
 
@@ -54,6 +59,11 @@ def unbalanced_transport(
     more place on each side at `marginal_cost` a unit: balanced transport, in which costs above 2 marginal_cost play no
     part. Where 2 marginal_cost >= max c as much as possible is transported, so that a larger penalty adds a constant.
 
+    "kl" is solved by an interior point method to a gap of `tolerance`, relative (or 2e-15 of marginal_cost times mass,
+    which is rounding), within `max_iterations` steps, each of n m min(n, m) operations; its plan has mass in every
+    cell. Rows may then hold more than a, at a price. Any f_i + g_j <= c_ij prove that nothing costs less than
+    marginal_cost (sum a (1 - exp(-f / marginal_cost)) + sum b (1 - exp(-g / marginal_cost))), and any plan is feasible.
+
     Raises DataError for unusable input, ConvergenceError (unless strict=False) when the solver stopped early; its
     `.result` is still true.
 
@@ -61,7 +71,11 @@ def unbalanced_transport(
     >>> r.cost, r.mass, r.removed.tolist()
     (11.0, 2.0, [0.0, 0.0, 1.0])
 
-    Source: Piccoli and Rossi (2014) for "tv".
+    >>> r = unbalanced_transport([0.0], [1.0], marginal_cost=0.5, penalty="kl", a=[1.0], b=[4.0])
+    >>> round(r.cost, 9), round(2.5 - 2 / np.e, 9)
+    (1.764241118, 1.764241118)
+
+    Source: Piccoli and Rossi (2014) for "tv"; Liero, Mielke and Savare (2018), theorem 4.11, for "kl".
     """
     check.choice(penalty, PENALTIES, "penalty")
     price = check.positive(plain(marginal_cost, "marginal_cost"), "marginal_cost")
@@ -70,7 +84,13 @@ def unbalanced_transport(
         raise DataError(
             f"cost must not be negative, or mass may be made to be transported; got {np.min(cost):g}. Add a constant."
         )
-    return _by_truncation(problem, price, solver or Exact(), strict)
+    if penalty == "tv":
+        return _by_truncation(problem, price, solver or Exact(), strict)
+    if solver is not None:
+        raise DataError(f"solver is for penalty='tv'; 'kl' has one of its own; got {solver!r}. Leave it out.")
+    check.positive(tolerance, "tolerance")
+    check.count(max_iterations, "max_iterations")
+    return _by_interior_point(problem, price, tolerance, max_iterations, strict)
 
 
 def _by_truncation(problem: Given, price: float, solver: Solver, strict: bool) -> UnbalancedResult:
@@ -117,3 +137,43 @@ def _dearer(result: UnbalancedResult, problem: Given, more: float) -> Unbalanced
     move = math.copysign(more, excess)
     shifted = np.nextafter(f + move, -np.inf), np.nextafter(g - move, -np.inf)
     return replace(result, cost=upper, lower=lower, upper=upper, potentials=shifted)
+
+
+def _by_interior_point(problem: Given, price: float, tolerance: float, limit: int, strict: bool) -> UnbalancedResult:
+    """The answer for "kl"."""
+    guard_memory(*problem.base.shape, matrices=12)
+    # In units of the price, as for "tv".
+    inner, own = math.frexp(price)
+    costs = scaled(problem.base.cost, problem.exponent - own)
+    fractional = 8 * UNIT if problem.exponent % 1 else 0.0
+    absolute = float(scaled(problem.base.absolute_error, problem.exponent - own)) + SUBNORMAL
+    error = problem.base.relative_error + fractional, absolute
+    a, b = problem.a, problem.b
+    rows, columns = np.flatnonzero(a), np.flatnonzero(b)
+    shorter = len(columns) <= len(rows)  # the side that is factored
+    there = costs[np.ix_(rows, columns)] / inner
+    sides = (a[rows], b[columns]) if shorter else (b[columns], a[rows])
+    found = saddle(there if shorter else there.T, *sides, tolerance / 2, limit)
+    plan, unknown = np.zeros(costs.shape), np.full(len(b), -np.inf)
+    plan[np.ix_(rows, columns)] = np.where(there > FAR, 0.0, found.plan if shorter else found.plan.T)
+    unknown[columns] = (found.g if shorter else found.f) * inner
+    f, g = feasible(costs, error, unknown, inner)
+    upper = upper_end(plan, costs, error, a, b, inner)
+    lower = lower_end(f, g, a, b, inner)
+    # What is worth a price per unit of mass is not known better than to some roundings of that.
+    rounding = 16 * UNIT * inner * math.sqrt(float(a.sum())) * math.sqrt(float(b.sum()))
+    target = max(tolerance * upper, rounding + 2 * inner * negligible(there, a[rows], b[columns]))
+    converged = upper - lower <= target
+    whole = own + problem.mass_exponent
+    ends = unscaled(lower, whole, up=False), unscaled(upper, whole, up=True)
+    used = plan > 0
+    paid = float(scaled(np.sum(plan[used] * costs[used]), whole))
+    plan, a, b = (np.ldexp(v, problem.mass_exponent) for v in (plan, a, b))
+    potentials = scaled(f, own), scaled(g, own)
+    result = UnbalancedResult(
+        ends[1], ends[0], ends[1], plan, paid, float(plan.sum()), a - plan.sum(axis=1), b - plan.sum(axis=0),
+        potentials, 0.0, bool(converged), found.steps, "interior point",
+    )  # fmt: skip
+    with np.errstate(over="ignore"):
+        slopes = {k: -price * np.expm1(-v / price) for k, v in zip("ab", potentials, strict=True)}
+    return finished(result, problem, slopes, strict=strict)

@@ -123,6 +123,7 @@ def test_penalties_from_nothing_to_balance():
 @pytest.mark.parametrize("call", [
     lambda *args, **more: dv.partial_transport(*args, mass=5.0, **more),
     lambda *args, **more: dv.unbalanced_transport(*args, marginal_cost=1.0, penalty="tv", **more),
+    lambda *args, **more: dv.unbalanced_transport(*args, marginal_cost=1.0, penalty="kl", **more),
 ])  # fmt: skip
 def test_order_sides_offsets_and_split_points_do_not_matter(call):
     """Permuted, exchanged, moved together, with one point split into two: the same cost; a wrong one is noticed."""
@@ -135,5 +136,5 @@ def test_order_sides_offsets_and_split_points_do_not_matter(call):
         call(x + 1024.0, y + 1024.0, 2, a=a, b=b),
         call(np.vstack([x, x[:1]]), y, 2, a=np.r_[a[0] / 4, a[1:], a[0] * 3 / 4], b=b),
     ]
-    assert [r.cost for r in others] == pytest.approx([cost] * 4, rel=1e-9)
+    assert [r.cost for r in others] == pytest.approx([cost] * 4, rel=2e-9)
     assert call(x[order], y, 2, a=a, b=b).cost != pytest.approx(cost, rel=1e-9)

@@ -146,7 +146,7 @@ neyman = FDivergence(
 
 squared_hellinger = FDivergence(
     name="squared_hellinger",
-    f=lambda u: (_sqrt(u) - 1) ** 2,
+    f=lambda u: ((u - 1) / (_sqrt(u) + 1)) ** 2,
     f_prime=lambda u: 1 - 1 / _sqrt(u),
     f_star=lambda t: _hellinger_conjugate(t),
     high=1.0,
@@ -188,7 +188,7 @@ def _jeffreys_conjugate(t: Array) -> Array:
 
 js = FDivergence(
     name="js",
-    f=lambda u: mirrored_above_one(_js_generator, _js_generator, u),
+    f=lambda u: _js_cost(u, u * 0 + 1, u - 1),  # differences of large terms would cancel near u = 1
     f_prime=lambda u: (LOG2 - _log1p(1 / u)) / 2,
     f_star=lambda t: -(LOG2 + log_one_minus_exp(2 * t - LOG2)) / 2,
     high=LOG2 / 2,
@@ -198,10 +198,6 @@ js = FDivergence(
     partials=lambda p, q, d: tuple(log_ratio(a, p / 2 + q / 2, e / 2) / 2 for a, e in ((p, d), (q, -d))),
     fused=partial(row_costs, "weighted_js"),
 )
-
-
-def _js_generator(u: Array) -> Array:
-    return (xlogx(u) - (u + 1) * _log((u + 1) / 2)) / 2
 
 
 def _js_cost(p: Array, q: Array, d: Array) -> Array:

@@ -129,6 +129,17 @@ def test_generator(name, d, u):
         assert abs(measured - expected) <= 1e-14 * (1 + abs(expected))
 
 
+@NAMED
+@pytest.mark.parametrize("u", [1 - 1e-9, 1 - 1e-3, 1 + 2.0**-52, 1 + 1e-9, 1 + 1e-3])
+def test_generator_near_one(name, d, u):
+    """Where f and its slope vanish at 1, f is small beside 1 and still right to its last digits."""
+    f, at_one, slope, _, _ = mp_oracle.GENERATORS[name]
+    if at_one or slope:
+        pytest.skip("does not vanish at 1 to second order")
+    expected = f(mp.mpf(u))
+    assert abs(float(d.generator(u)) - expected) <= 1e-14 * abs(expected)
+
+
 @EVERY
 def test_conjugate_at_the_ends(d):
     """f*(-inf) = -f(0), f*(inf) = inf, alone and behind the activation: no NaN."""

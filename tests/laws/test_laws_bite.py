@@ -176,6 +176,10 @@ PLANTED = {
     "conjugate_of_activation": (replace(dv.kl, f_star_g=dv.kl.g), {"v": 3.0}),
     "activation_increases_into_the_domain": (replace(dv.kl, g=lambda v: -v), {"v": 0.0, "step": 1.0}),
     "derivative": (replace(dv.kl, f_prime=np.log), {"name": "kl", "u": 2.0}),
+    "generator_near_one": (
+        replace(dv.squared_hellinger, f=lambda u: (np.sqrt(u) - 1) ** 2),
+        {"name": "squared_hellinger", "u": 1 + 1e-9},
+    ),
     "generator": (replace(dv.kl, f=lambda u: dv.kl.f(u) + u - 1), {"name": "kl", "u": 7.0}),
     "conjugate_at_the_ends": (replace(dv.kl, f_star_g=lambda v: np.exp(v - 1) * np.exp(-v) * np.exp(v)), {}),
     "cost_is_the_perspective": (NEGATIVE, {"u": 2.0}),

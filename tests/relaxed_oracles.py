@@ -8,8 +8,8 @@ from scipy.optimize import linprog
 
 
 def exact_matrix(values):
-    """Rows of floats as fractions."""
-    return [[Fraction(float(v)) for v in row] for row in values]
+    """Rows of floats or fractions as fractions."""
+    return [[v if isinstance(v, Fraction) else Fraction(float(v)) for v in row] for row in values]
 
 
 def partial_program(cost, a, b, mass):

@@ -26,8 +26,14 @@ def dual_excess(result, cost):
     """The largest f_i + g_j + multiplier - c_ij, exactly."""
     f, g = ([Fraction(float(v)) for v in potential] for potential in result.potentials)
     price = Fraction(float(result.multiplier))
-    return float(max(u + v + price - Fraction(float(c)) for u, row in zip(f, cost, strict=True)
+    return float(max(u + v + price - Fraction(c) for u, row in zip(f, cost, strict=True)
                      for v, c in zip(g, row, strict=True)))  # fmt: skip
+
+
+def dual_shortfall(result, a, b, mass, scale):
+    """How far the value of the potentials lies below the lower end they are to prove, beyond rounding."""
+    f, g = result.potentials
+    return result.lower - float(a @ f + b @ g + mass * result.multiplier) - 1e-12 * scale - 1e-320
 
 
 def looseness(result, scale):

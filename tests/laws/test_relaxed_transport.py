@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 import divergences as dv
 from tests import relaxed_oracles as oracle
 from tests.laws import relaxed_laws as laws
+from tests.oracles import exact_costs
 
 eighths = st.integers(0, 40).map(lambda k: k / 8)
 signed = st.one_of(st.integers(-9, 9).map(float), st.floats(-10, 10), st.sampled_from([0.0, 1e-7, 1e6]))
@@ -38,6 +39,7 @@ def test_partial_transport_by_all_vertices(problem, share):
     assert laws.overdrawn(result, a, b) <= 0
     assert laws.dual_excess(result, cost) <= 0
     assert laws.looseness(result, np.abs(cost).max() * mass) <= 0
+    assert laws.dual_shortfall(result, a, b, mass, np.abs(cost).max() * (a.sum() + b.sum())) <= 0
     assert result.mass == pytest.approx(mass, rel=1e-13)
 
 
@@ -50,9 +52,32 @@ def test_total_variation_by_all_vertices(problem, price):
     assert laws.overdrawn(result, a, b) <= 0
     assert laws.dual_excess(result, cost) <= 0
     assert laws.looseness(result, (np.abs(cost).max() + price) * (a.sum() + b.sum())) <= 0
+    assert laws.dual_shortfall(result, a, b, 0.0, (np.abs(cost).max() + price) * (a.sum() + b.sum())) <= 0
     penalties = price * (np.abs(result.removed).sum() + np.abs(result.added).sum())
     scale = (price + np.abs(cost).max()) * (a.sum() + b.sum())
     assert result.transport_cost + penalties == pytest.approx(result.cost, rel=1e-9, abs=1e-13 * scale)
+
+
+tenths = st.integers(-30, 30).map(lambda k: k / 10)
+
+
+@given(
+    x=st.lists(st.tuples(tenths, tenths), min_size=2, max_size=2),
+    y=st.lists(st.tuples(tenths, tenths), min_size=2, max_size=2),
+    p=st.sampled_from([1, 1.5, 2]),
+    metric=st.sampled_from(["euclidean", "cityblock"]),
+    share=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
+)
+def test_between_points_by_all_vertices(x, y, p, metric, share):
+    """Costs are rounded, and the brackets and potentials are those of the true ones."""
+    x, y, a = np.array(x), np.array(y), np.array([0.5, 0.5])
+    cost = exact_costs(x, y, p, metric)
+    part = dv.partial_transport(x, y, p, mass=share, a=a, b=a, metric=metric, strict=False)
+    assert laws.outside(part, oracle.optimum(*oracle.partial_program(cost, a, a, share))) <= 0
+    assert laws.dual_excess(part, cost) <= 0
+    varied = dv.unbalanced_transport(x, y, p, marginal_cost=1.3, a=a, b=a, metric=metric, strict=False)
+    assert laws.outside(varied, oracle.optimum(*oracle.variation_program(cost, a, a, 1.3))) <= 0
+    assert laws.dual_excess(varied, cost) <= 0
 
 
 def solved():
@@ -74,6 +99,8 @@ def test_planted_errors_are_rejected():
     assert laws.overdrawn(replace(right, plan=twice), np.ones(3), np.ones(2)) > 0
     assert laws.dual_excess(replace(right, multiplier=right.multiplier + 1e-12), cost) > 0
     assert laws.looseness(replace(right, lower=0.7), 1.0) > 0
+    assert laws.dual_shortfall(right, np.ones(3), np.ones(2), 2.0, 1.0) <= 0
+    assert laws.dual_shortfall(replace(right, multiplier=0.0), np.ones(3), np.ones(2), 2.0, 1.0) > 0
     assert laws.concavity((0.0, 0.6, 1.0)) > 0
 
 

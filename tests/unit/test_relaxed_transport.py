@@ -108,6 +108,8 @@ def test_degenerate_problems():
     heavy = dv.unbalanced_transport(np.zeros(2), np.zeros(2), marginal_cost=0.5, penalty="tv", a=[3.0, 0.0])
     assert heavy.cost == 1.0
     assert heavy.removed.tolist() == [2.0, 0.0]
+    speck = dv.partial_transport(cost=[[0.0], [1.0]], a=[5e-324, 2.0], b=[2.0], mass=1.998)
+    assert speck.cost == pytest.approx(1.998, rel=1e-12)
     huge = dv.partial_transport(cost=[[0.0, 1e32], [1e32, 2.0]], mass=0.75)
     assert huge.cost == 0.5
 
@@ -207,5 +209,6 @@ def test_a_solver_that_stops_early_tells_a_true_bracket(call):
     assert not stopped.converged
     for result in (stopped, caught.value.result):
         assert result.lower <= best <= result.upper
+        assert call is not partial or result.mass == pytest.approx(1.3)
         assert np.all(result.removed >= -1e-12)
         assert np.all(result.added >= -1e-12)

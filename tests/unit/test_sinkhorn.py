@@ -135,6 +135,27 @@ def test_exponentials_against_mpmath():
         assert columns[1] == pytest.approx(expected, rel=1e-15) or cost[0, j] > 708
 
 
+@pytest.mark.parametrize(("omega", "crumb"), [(1.0, 0.3), (1.7, 0.3), (1.0, 1e-310)])
+def test_row_sweep_by_hand(omega, crumb):
+    """Relaxed rows, their column sums and conditional laws, beside mpmath; a crumb may be all that counts."""
+    cost, g, f = np.array([[900.0, 0.0], [1.0, 2.0]]), np.array([0.1, -0.2]), np.array([0.7, -0.4])
+    a, b, epsilon = np.array([0.4, 0.6]), np.array([1 - crumb, crumb]), 1.0
+    start, columns, kernel = f.copy(), np.zeros(2), np.zeros((4, 2), np.float32)
+    pairs = _gibbs.Pairs(np.zeros((0, 0)), np.zeros((0, 0)), cost, 0, 1.0)
+    _gibbs.row_sweep(pairs, 0, 2, epsilon, g, a, b, f, omega, columns, kernel)
+    exact, sums = [], [mpmath.mpf(0), mpmath.mpf(0)]
+    for i in range(2):
+        terms = [mpmath.mpf(b[j]) * mpmath.exp(mpmath.mpf(g[j]) - cost[i, j]) for j in range(2)]
+        best = -mpmath.log(sum(terms))
+        exact.append(start[i] + omega * (best - start[i]))
+        for j in range(2):
+            sums[j] += a[i] * terms[j] * mpmath.exp(exact[i])
+            if kernel[i, j] > 1e-30:
+                assert kernel[i, j] == pytest.approx(float(terms[j] / sum(terms)), rel=1e-7)
+    assert f == pytest.approx([float(v) for v in exact], rel=1e-14)
+    assert columns == pytest.approx([float(v) for v in sums], rel=1e-12)
+
+
 def test_a_worse_kernel_changes_nothing(compiled, monkeypatch):
     """The stored kernel only guides: with entries off by a tenth the answer is the same, as is what it is judged by."""
     x, y = clouds(50, 60)

@@ -77,7 +77,7 @@ def train(
 
     from divergences._checks import count
     from divergences.errors import DataError
-    from gan import console, distributed, runs
+    from gan import console, distributed, environment, runs
     from gan.config import Config
     from gan.networks import Architecture
 
@@ -94,7 +94,7 @@ def train(
     if first:
         if force:
             runs.discard(out)
-        for unlike in runs.elsewhere(out):
+        for unlike in environment.elsewhere(out):
             say(f"note: {out} began with {unlike}: its last bits may differ")
     try:
         with progress_bar() if first else nullcontext() as show:

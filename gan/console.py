@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences.wording import number
+from divergences.wording import number, plain
 
 if TYPE_CHECKING:
     from gan.runs import Run
@@ -34,7 +34,7 @@ def summary(run: "Run") -> str:
     last, replicas = run.records[-1], run.config.replicas
     many = len(replicas) > ABREAST
     heads = ["mean", "95 % interval"] if many else [str(replica) for replica in replicas]
-    rows = [["", *heads, "perfect"]]
+    rows = [["", *heads, f"perfect, n = {run.n}"]]
     for name in (name for name in last if name in MEASURES):
         rows.append([name.replace("_", " "), *_cells(run.last(name), many), number(run.attainable(name))])
     rows.append([f"critic: {RECIPES[run.config.recipe].measures}", *_cells(run.last("estimate"), many), ""])
@@ -42,7 +42,13 @@ def summary(run: "Run") -> str:
         steps = [str(step) if step else "" for step in last["diverged"]]
         lost = sum(step > 0 for step in last["diverged"])
         rows.append(["diverged at step", *([f"{lost} of {len(steps)}", ""] if many else steps), ""])
-    return aligned(rows)
+    return "\n".join([aligned(rows), *gaps(run)])
+
+
+def gaps(run: "Run") -> list[str]:
+    """A sentence for each measure that the last snapshot lacks: why."""
+    said = {name: dict.fromkeys(plain(reason, 200) for reason in run.missing[name] if reason) for name in run.missing}
+    return [f"no {name.replace('_', ' ')}: {'; '.join(reasons)}" for name, reasons in said.items()]
 
 
 def pace(run: "Run") -> str:

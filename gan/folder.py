@@ -14,9 +14,9 @@ from divergences.saving import write_atomically
 
 FILES = (
     "config.json", "reference.json", "environment.json", "metrics.jsonl", "samples.npz", "checkpoint.npz", "done.json",
-    "failed.json", "lock",
+    "missing.json", "failed.json", "lock",
 )  # fmt: skip
-"""All that a run, or the bench that it is a cell of, writes into its folder."""
+"""All that a run writes into its folder."""
 TEMPORARY = ".writing-"  # how `write_atomically` calls what is not yet whole
 
 

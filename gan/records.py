@@ -58,6 +58,25 @@ def parsed(content: bytes, where: str, replicas: int, single: Sequence[str] = ()
     return found
 
 
+def missing(path: Path, replicas: int) -> dict[str, list[str | None]]:
+    """Why measures of the last snapshot are missing: by name a reason, or None, per replica; empty without a file."""
+    found = strict_json(read_bytes(path), str(path)) if path.exists() else {}
+    lists = found.values() if isinstance(found, dict) else [None]
+    if not all(isinstance(x, list) and len(x) == replicas and all(isinstance(v, str | None) for v in x) for x in lists):
+        raise FileFormatError(f"{path} must name a reason, or null, per replica ({replicas}) for each measure.")
+    return found
+
+
+def failure(path: Path) -> str:
+    """Why a run ended before its last step; empty without a file."""
+    if not path.exists():
+        return ""
+    found = strict_json(read_bytes(path), str(path))
+    if not isinstance(found, dict) or not isinstance(found.get("reason"), str):
+        raise FileFormatError(f"{path} must be an object with a reason.")
+    return found["reason"]
+
+
 def _check(name: str, value: Any, replicas: int | None, where: str) -> None:
     try:
         shape = np.shape(np.asarray(value, dtype=float))

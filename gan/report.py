@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from divergences.report import Report, Section, picture, table, text
 from divergences.wording import number
+from gan.console import gaps
 from gan.data import Data, GaussianMixture
 from gan.game import Game
 from gan.measures import MEASURES, RADIUS, SHARE, ceiling
@@ -103,13 +104,13 @@ def section(run: Run) -> Section:
     """One run: what was trained, its last numbers replica by replica, and its figures."""
     config, recipe, target = run.config, RECIPES[run.config.recipe], Game(run.config).target
     last = run.records[-1]
-    state = "complete" if run.done else f"unfinished, of {config.steps}"
+    state = "complete" if run.done else f"{'failed' if run.failed else 'unfinished'}, of {config.steps}"
     others = tuple(name for name in run.perfect if name in MEASURES and name != "w1")
     inner = ("critic_gradient", "generator_gradient", "slope", "spectral_norm")
     lost = [f"{r} diverged at step {s:g}" for r, s in zip(config.replicas, last["diverged"], strict=True) if s]
     about = (
         f"{len(config.replicas)} replicas, {last['step']} steps ({state}), {last['seconds']:.1f} seconds. "
-        f"Recipe: {recipe.source}. Data: {target.source}. {'; '.join(lost)}"
+        f"Recipe: {recipe.source}. Data: {target.source}. {'; '.join(lost)}{run.failed}"
     )
     blocks = [
         text(about),
@@ -135,7 +136,7 @@ def report(run: Run, name: str) -> Report:
         f"After {run.records[-1]['step']} steps {shown.replace('_', ' ')} is {got} on average, where a perfect "
         f"generator would get {perfect}.{f' {lost} of {len(run.perfect[shown])} replicas diverged.' if lost else ''}"
     )
-    return Report(f"GAN run {Path(name).name}", [section(run)], lead=lead)
+    return Report(f"GAN run {Path(name).name}", [section(run)], lead=f"The run failed. {lead}" if run.failed else lead)
 
 
 def _rules(run: Run, target: Data) -> str:
@@ -143,9 +144,10 @@ def _rules(run: Run, target: Data) -> str:
     names = run.records[-1]
     replicas = len(run.config.replicas)
     said = [
-        "Every number is measured on samples of the generator and of the target; beside it what a perfect one gets, "
-        "by two samples of the target."
+        f"Every number is measured on {run.n} samples of the generator and of the target; beside it what a perfect one "
+        "gets, by two samples of the target."
     ]
+    said += [f"{sentence[0].upper()}{sentence[1:]}." for sentence in gaps(run)]
     if replicas > SHOWN:
         said.append(f"The first {SHOWN} of {replicas} replicas; means are over all that have not diverged.")
     if "modes" in names:

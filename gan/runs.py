@@ -6,6 +6,8 @@
     metrics.jsonl     one line per snapshot
     samples.npz       samples of the last snapshot
     checkpoint.npz    the training state at the last snapshot
+    missing.json      why measures of the last snapshot are missing, where some are
+    failed.json       why the run ended with an error, if it did
     done.json         written last: the run is complete
 
 Files are replaced whole (a temporary file in the same folder, fsync, rename, fsync of the folder), so that a kill at
@@ -17,9 +19,8 @@ import io
 import json
 import math
 import os
-import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ import numpy as np
 import torch
 
 from divergences._checks import count
-from divergences.errors import DataError, FileFormatError
+from divergences.errors import ConvergenceError, DataError, FileFormatError
 from divergences.files import read_bytes
-from divergences.wording import plain
 from gan import distributed, records
 from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
+from gan.environment import environment
 from gan.folder import FILES, foreign, locked, read_json, replace, replace_json, strict_json, sweep
 from gan.game import Game
 from gan.measures import SAMPLES, Reference
@@ -43,7 +44,7 @@ from gan.statistic import Statistic
 from gan.train import train
 
 VERSION = 2
-SAME_BITS = ("threads", "processes", "torch", "machine")  # what decides the last bits beside the configuration
+FAILED, MISSING = "failed.json", "missing.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,8 @@ class Run:
             replica has diverged or a measure cannot be taken.
         samples: of the last snapshot, (S, n, d).
         perfect: what a perfect generator would get, a list over replicas by measure.
-        done: whether the run is complete.
+        done: whether the run is complete; failed: the error that ended it before, or empty.
+        missing: why the last record has None for a measure: by name a reason, or None, per replica.
 
     """
 
@@ -64,6 +66,14 @@ class Run:
     samples: np.ndarray
     perfect: dict[str, list[float | None]]
     done: bool
+    failed: str = ""
+    missing: dict[str, list[str | None]] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """How many points of a replica are behind each number: of a finite set no more than it holds out."""
+        n = self.samples.shape[1]
+        return min(n, Game(self.config).target.held_out or n)
 
     def column(self, name: str) -> np.ndarray:
         """One quantity over training, (snapshots,) or (snapshots, S); NaN for None."""
@@ -105,11 +115,17 @@ def run(config: Config, folder: Path, *, measures: Sequence[str] | None = None, 
         distributed.tell(b"" if state is None else encode(state))
         _replace_records(folder, config, state)
         replace_json(folder / "reference.json", reference.perfect)
-        for snapshot in train(config, state):
-            samples = snapshot.sample(n)
-            record = records.record(snapshot, reference.evaluate(samples))
-            _save(folder, snapshot, record, samples)
-            yield record
+        (folder / FAILED).unlink(missing_ok=True)
+        try:
+            for snapshot in train(config, state):
+                samples = snapshot.sample(n)
+                judged = reference.judge(samples)
+                record = records.record(snapshot, reference.values(judged))
+                _save(folder, snapshot, record, samples, reference.reasons(judged))
+                yield record
+        except (ConvergenceError, DataError) as error:
+            replace_json(folder / FAILED, {"reason": str(error)})
+            raise
         replace_json(folder / "done.json", {"step": config.steps})
 
 
@@ -143,7 +159,8 @@ def read(folder: Path) -> Run:
         raise DataError(f"{folder} must hold at least one snapshot; it was stopped before its first. Train on.")
     samples = unpacked(path, {"samples": (np.dtype(config.dtype), (replicas, held.n, dimension))}, str(path))
     perfect = records.parsed(read_bytes(folder / "reference.json"), str(folder / "reference.json"), replicas)
-    return Run(config, lines, samples["samples"], perfect, (folder / "done.json").exists())
+    done, failed = (folder / "done.json").exists(), records.failure(folder / FAILED)
+    return Run(config, lines, samples["samples"], perfect, done, failed, records.missing(folder / MISSING, replicas))
 
 
 def restore(folder: Path) -> tuple[Game, State]:
@@ -153,29 +170,6 @@ def restore(folder: Path) -> tuple[Game, State]:
     if state is None:
         raise DataError(f"{folder} must hold a checkpoint; it was stopped before its first. Train on.")
     return game, state
-
-
-def environment() -> dict[str, Any]:
-    """What decides the last bits of a training here, beside its configuration, and the versions behind it."""
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "machine": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "processes": distributed.processes(),
-    }
-
-
-def elsewhere(folder: Path) -> list[str]:
-    """How the run in `folder` began, in words, wherever that was unlike here and the last bits may differ for it."""
-    try:
-        held = read_json(folder / "environment.json")
-    except (OSError, DataError):
-        return []
-    here = environment()
-    unlike = [name for name in SAME_BITS if isinstance(held, dict) and held.get(name) not in (None, here[name])]
-    return [f"{name} {plain(held[name], 80)}, here {here[name]}" for name in unlike]
 
 
 def discard(folder: Path) -> None:
@@ -191,13 +185,17 @@ def discard(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def _save(folder: Path, snapshot: Snapshot, record: Record, samples: torch.Tensor) -> None:
+def _save(
+    folder: Path, snapshot: Snapshot, record: Record, samples: torch.Tensor, missing: dict[str, list[str | None]]
+) -> None:
     """Metrics before the checkpoint: after a kill between them the extra line is dropped and measured again."""
     with open(folder / "metrics.jsonl", "ab") as file:
         file.write(records.line(record))
         file.flush()
         os.fsync(file.fileno())
     replace(folder / "samples.npz", packed({"samples": samples.cpu().numpy()}))
+    if missing or (folder / MISSING).exists():
+        replace_json(folder / MISSING, missing)
     replace(folder / "checkpoint.npz", encode(snapshot.state))
 
 

@@ -143,5 +143,5 @@ def _nobody_left(game: Game, state: State) -> str:
     lost = ", ".join(str(replica) for replica in game.config.replicas)
     return (
         f"Training must stay finite; every replica ({lost}) diverged, the first at step {first}, with learning rates "
-        f"{sorted({f'{rate:g}' for rate in game.rates[0][:, 0].tolist()})}. Lower lr."
+        f"{', '.join(sorted({f'{rate:g}' for rate in game.rates[0][:, 0].tolist()}))}. Lower lr."
     )

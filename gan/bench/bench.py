@@ -24,7 +24,6 @@ from gan.game import Game
 from gan.measures import MEASURES, applicable
 
 TABLE = "bench.json"
-FAILED = "failed.json"  # of a cell none of whose replicas stayed finite
 BACKENDS = ("loky", "dask")
 
 Progress = Callable[[str, float], Any]  # what goes on, and the part of the bench that is done
@@ -70,15 +69,16 @@ def run_cells(
 
 
 def train(cell: Cell, folder: Path, threads: int, progress: Progress | None = None) -> str:
-    """Run one cell to its end, in any process; returns its name. That all replicas diverge is a result like others."""
+    """Run one cell to its end, in any process; returns its name. That its training fails is a result like others."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         for record in runs.run(cell.config, folder, measures=cell.measures or None, n=cell.n):
             if progress:
                 progress(f"{cell.data}: {cell.name}, step {record['step']}", record["step"] / cell.config.steps)
-    except ConvergenceError as error:
-        write_atomically(folder / FAILED, json.dumps({"reason": str(error)}) + "\n", force=True)
+    except (ConvergenceError, DataError):
+        if not (folder / runs.FAILED).exists():  # refused before it began
+            raise
     finally:
         torch.set_num_threads(before)
     return f"{cell.data}: {cell.name}"
@@ -86,7 +86,7 @@ def train(cell: Cell, folder: Path, threads: int, progress: Progress | None = No
 
 def finished(folder: Path) -> bool:
     """Whether a cell has run to its end."""
-    return (folder / "done.json").exists() or (folder / FAILED).exists()
+    return (folder / "done.json").exists() or (folder / runs.FAILED).exists()
 
 
 def shard_of(protocol: Protocol, shard: tuple[int, int]) -> tuple[Cell, ...]:

@@ -51,10 +51,11 @@ def bench(
     Example: gan bench --recipe wgan-gp nonsaturating --data ring8 grid25 --seeds 5 --steps 2000 --out OUT
     Example: gan bench --protocol veegan --out OUT --jobs 2 --report veegan.html
     """
-    from divergences._checks import count, positive
+    from divergences._checks import choice, count, positive
     from divergences.saving import check_free
     from gan.bench import bench as benches
     from gan.bench import show, table
+    from gan.bench.protocols import MODULES
 
     if list:
         show.protocols()
@@ -66,6 +67,8 @@ def bench(
         "penalty_weight": penalty_weight, "hidden": hidden, "latent": latent, "measures": measures, "n": n,
     }  # fmt: skip
     given = {name: value for name, value in free.items() if value not in (None, ())}
+    if protocol is not None:
+        choice(protocol, (*MODULES, "purposes"), "protocol")
     if protocol == "purposes":
         from gan.bench.purposes import command as purposes
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from divergences.report import Report, Section, picture, table, text
 from divergences.wording import number, plain
 from gan.bench.protocol import Protocol
-from gan.bench.show import published, statistic
+from gan.bench.show import attainable, published, statistic
 from gan.bench.table import Result, Row, badness, names_of
 from gan.game import Game
 from gan.random import Stream
@@ -73,7 +73,8 @@ def _leaderboard(
         success = "–" if row.success is None else f"{row.success}/{len(row.seeds)}"
         cost = [number(row.seconds / len(row.seeds), 3), number(row.steps_per_second, 3), f"{row.samples:,}"]
         means = [statistic(row.columns[name]) for name in names]
-        body.append([f"{rank}. {row.name}", *means, success, f"{lost}/{len(row.seeds)}", *cost, number(matched, 3)])
+        matched = "" if matched is None else number(matched, 3)
+        body.append([f"{rank}. {row.name}", *means, success, f"{lost}/{len(row.seeds)}", *cost, matched])
     blank = [""] * 6
     for row in rows:
         if row.exact:
@@ -83,7 +84,7 @@ def _leaderboard(
         if entry["data"] == data:
             values = [published(entry["values"].get(name)) for name in names]
             body.append([f"{entry['name']}: published by {entry['source'].split(',')[0]}", *values, *blank])
-    perfect = [number(rows[0].perfect.get(name)) for name in names]
+    perfect = [attainable(rows[0], name) for name in names]
     body.append([f"a perfect generator, n = {rows[0].n:,}", *perfect, *blank])
     titles = [name.replace("_", " ") for name in names]
     costs = ["success", "diverged", "seconds per seed", "steps per second", "samples seen"]
@@ -150,6 +151,7 @@ def _reading(protocol: Protocol, content: dict[str, Any]) -> Section:
     sentences = [
         f"These numbers are repeated by: {content['command']}",
         f"Intervals: {content['interval']}. A diverged seed is a failure, and is left out of the means.",
+        *(f"Note: {sentence}" for sentence in content["notes"]),
         *(f"Fault: {sentence}" for sentence in protocol.faults),
         *(f"Not as published: {sentence}" for sentence in protocol.differences),
         *(f"Published numbers: {source}" for source in sources),
@@ -160,5 +162,5 @@ def _reading(protocol: Protocol, content: dict[str, Any]) -> Section:
 
 _RULES = (
     "Best first. Mean over seeds and its interval; success: seeds that met the rules; diverged: seeds that left the "
-    "finite numbers. At equal seconds: the mean at the last snapshot within what the quickest row took."
+    "finite numbers. At equal seconds: the mean at the last snapshot within what the quickest row took, if any is."
 )

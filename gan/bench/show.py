@@ -44,7 +44,7 @@ def table(protocol: Protocol, results: Sequence[Result], content: dict[str, Any]
             console.print(_grid(data, rows, columns, content))
     share = f"; {protocol.budget:.3g} of the published steps" if protocol.budget != 1 else ""
     console.print(Text(f"mean [interval: {content['interval']}]{share}"))
-    for sentence in (*protocol.faults, *protocol.differences):
+    for sentence in (*content["notes"], *protocol.faults, *protocol.differences):
         console.print(Text(f"- {sentence}"))
     if content["missing"]:
         named = (
@@ -84,7 +84,7 @@ def _grid(data: str, rows: list[Row], columns: list[str], content: dict[str, Any
         if entry["name"] not in ours:
             grid.add_row(*_theirs(entry, columns, plain(entry["name"]) + ", published"), style="dim")
     grid.add_section()
-    grid.add_row(f"a perfect generator, n = {rows[0].n}", *(number(rows[0].perfect.get(name)) for name in columns))
+    grid.add_row(f"a perfect generator, n = {rows[0].n}", *(attainable(rows[0], name) for name in columns))
     return grid
 
 
@@ -98,8 +98,13 @@ def _ours(row: Row, columns: list[str]) -> list[str]:
         f"{lost}/{len(row.seeds)}" if lost else "",
         number(row.seconds / len(row.seeds), 3),
         number(row.steps_per_second, 3),
-        number(matched, 3),
+        number(matched, 3) if matched is not None else "",
     ]
+
+
+def attainable(row: Row, name: str) -> str:
+    """What a perfect generator gets; empty for a column that is no measure."""
+    return number(row.perfect[name]) if name in row.perfect else ""
 
 
 def _theirs(entry: dict[str, Any], columns: list[str], title: str) -> list[str]:

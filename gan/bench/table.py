@@ -13,8 +13,9 @@ import numpy as np
 
 from divergences.errors import DataError
 from divergences.saving import write_atomically
+from divergences.wording import plain
 from gan import runs
-from gan.bench.bench import FAILED, TABLE, finished
+from gan.bench.bench import TABLE, finished
 from gan.bench.protocol import Cell, Column, Protocol
 from gan.game import Game
 from gan.measures import MEASURES
@@ -31,6 +32,7 @@ class Row:
         success: how many seeds met the cell's rules, None without rules. A diverged seed did not.
         diverged: by seed the step at which it was stopped, 0 if it was not.
         perfect: what a perfect generator gets, by column; exact: what is best, where that is known otherwise.
+        missing: by column why a seed that did not diverge has no number; failed: the error that ended the run, if any.
         seconds: of training, this row's share of its cell's. samples: real samples seen, and updates: of both players,
         each per seed.
         equal_seconds, equal_updates: the columns' means at the last snapshot within what the least row on the same
@@ -50,6 +52,8 @@ class Row:
     diverged: list[int]
     perfect: dict[str, float | None]
     exact: dict[str, float]
+    missing: dict[str, str]
+    failed: str
     seconds: float
     steps_per_second: float | None
     samples: int
@@ -97,6 +101,7 @@ def save(protocol: Protocol, results: Sequence[Result], out: Path) -> dict[str, 
         "rows": [asdict(row) for row in rows],
         "summary": _summary(protocol, rows),
         "pairs": pairs(rows),
+        "notes": notes(rows),
         "missing": [cell.folder for cell in protocol.cells if cell.folder not in done],
         "published": [
             {"source": p.source, "error": p.error, "data": data, "name": name, "values": dict(values)}
@@ -160,17 +165,17 @@ def _result(protocol: Protocol, cell: Cell, folder: Path) -> Result:
     if run.config != cell.config or n != cell.n or measures:
         raise DataError(f"{folder} must hold the cell {cell.name!r} of this bench; it holds another experiment.")
     replicas = cell.config.replicas
-    failed = (folder / FAILED).exists()
     columns = dict(zip(names_of(protocol), protocol.columns, strict=True))
     values = {name: _values(column, cell, folder, run) for name, column in columns.items()}
     stopped = run.last("diverged")
     # A stopped replica keeps its last finite parameters; what they give is no result of the training asked for.
-    stopped = np.where((stopped == 0) & failed, run.config.steps, stopped).astype(int)
+    stopped = np.where((stopped == 0) & bool(run.failed), run.config.steps, stopped).astype(int)
     values = {name: np.where(stopped > 0, np.nan, column) for name, column in values.items()}
     places: dict[tuple[tuple[str, float], ...], list[int]] = {}
     for k, replica in enumerate(replicas):
         places.setdefault(tuple(replica.settings.items()), []).append(k)
-    rows = [(_row(cell, run, settings, at, values, stopped), at) for settings, at in places.items()]
+    reasons = {name: _reasons(name, run) for name in values}
+    rows = [(_row(cell, run, settings, at, values, stopped, reasons), at) for settings, at in places.items()]
     return Result(cell, folder, run, rows)
 
 
@@ -181,8 +186,10 @@ def _row(
     at: list[int],
     values: dict[str, np.ndarray],
     stopped: np.ndarray,
+    reasons: dict[str, list[str]],
 ) -> Row:
     config, game = run.config, Game(run.config)
+    lost = {name: [k for k in at if not (np.isfinite(column[k]) or stopped[k])] for name, column in values.items()}
     own = {name: column[at] for name, column in values.items()}
     held = np.all([rule.holds(own) for rule in cell.success], axis=0) if cell.success else None
     last, seconds = run.records[-1], run.records[-1]["seconds"]
@@ -194,7 +201,7 @@ def _row(
         name=", ".join((cell.name, *(f"{name} {value:g}" for name, value in settings))),
         seeds=tuple(config.replicas[k].seed for k in at),
         steps=last["step"],
-        n=min(cell.n, game.target.held_out or cell.n),
+        n=run.n,
         values={name: [float(v) if np.isfinite(v) else None for v in column] for name, column in own.items()},
         columns={name: Statistic.of(column) for name, column in own.items()},
         rules=[str(rule) for rule in cell.success],
@@ -202,6 +209,10 @@ def _row(
         diverged=[int(step) for step in stopped[at]],
         perfect=perfect,
         exact=dict(cell.exact),
+        missing={
+            name: _counted([reasons[name][k] for k in places], len(at)) for name, places in lost.items() if places
+        },
+        failed=run.failed,
         seconds=seconds * len(at) / len(config.replicas),
         steps_per_second=last["step"] / seconds if seconds > 0 else None,
         samples=last["step"] * game.critic_steps * game.batch,
@@ -214,6 +225,32 @@ def _values(column: str | Column, cell: Cell, folder: Path, run: Run) -> np.ndar
     if isinstance(column, Column):
         return np.asarray(column.value(cell, folder, run), dtype=float)
     return run.last(column) if column in run.records[-1] else np.full(len(cell.config.replicas), np.nan)
+
+
+def _reasons(name: str, run: Run) -> list[str]:
+    """Why a column has no number, replica by replica, if it has none."""
+    if name in MEASURES and name not in run.records[-1]:
+        said: list[str | None] = ["not measured on this target"] * len(run.config.replicas)
+    else:
+        owner = next((m.name for m in MEASURES.values() if name in m.names), name)
+        said = run.missing.get(owner, [None] * len(run.config.replicas))
+    return [reason or "not a finite number" for reason in said]
+
+
+def _counted(reasons: Sequence[str], seeds: int) -> str:
+    counts = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+    return "; ".join(f"{plain(reason, 200)} ({k} of {seeds} seeds)" for reason, k in counts.items())
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What the table cannot say in a cell: why numbers are missing, and why a training ended early."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.failed:
+            said.setdefault((row.data, f"failed: {plain(row.failed, 300)}"), []).append(row.name)
+        for name, reason in row.missing.items():
+            said.setdefault((row.data, f"no {name.replace('_', ' ')}: {reason}"), []).append(row.name)
+    return [f"{plain(data)}, {plain(', '.join(names), 200)}: {what}" for (data, what), names in said.items()]
 
 
 def _match(results: list[Result]) -> None:
@@ -232,9 +269,11 @@ def _match(results: list[Result]) -> None:
 
 
 def _within(run: Run, row: Row, at: list[int], spent: np.ndarray, limit: float) -> dict[str, Any]:
-    """The columns' means at the last snapshot for which no more than `limit` was spent."""
+    """The columns' means at the last snapshot for which no more than `limit` was spent; none before the first step."""
     k = int(np.flatnonzero(spent <= limit * (1 + 1e-9))[-1])
     record = run.records[k]
+    if record["step"] == 0:
+        return {"step": 0, "columns": {}}
     alive = np.array(record["diverged"])[at] == 0
     means = {
         name: Statistic.of(np.where(alive, np.array(record[name], dtype=float)[at], np.nan)).mean

@@ -1,6 +1,6 @@
 """Samples of the target that a whole run is measured against, and what a perfect generator gets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +78,7 @@ class Reference:
 
         Of more samples than the reference has only the first n are taken, because most measures depend on n.
 
-        None stands for what is not finite or cannot be measured; `judge` says why.
+        None stands for what is not finite or cannot be measured; `reasons` says why.
 
         >>> import torch
         >>> from gan.data import DATASETS
@@ -88,9 +88,17 @@ class Reference:
         >>> reference.evaluate(point)["modes"], reference.perfect["modes"]
         ([1.0, 1.0], [8.0, 8.0])
         """
-        judged = self.judge(samples)
+        return self.values(self.judge(samples))
+
+    def values(self, judged: Sequence[Judgement]) -> dict[str, list[float | None]]:
+        """What `judge` found, by name a list over seeds; None for what is not finite."""
         names = [name for measure in self.measures for name in measure.names]
         return {name: [_finite(one.values.get(name)) for one in judged] for name in names}
+
+    def reasons(self, judged: Sequence[Judgement]) -> dict[str, list[str | None]]:
+        """Why `values` has None: by measure a list over seeds, of the measures that are missing somewhere."""
+        found = {m.name: [_reason(one, m.name) for one in judged] for m in self.measures}
+        return {name: reasons for name, reasons in found.items() if any(reasons)}
 
     def judge(self, samples: Any) -> list[Judgement]:
         """As `evaluate`, one `Judgement` per seed.
@@ -145,6 +153,11 @@ def _training(data: Any) -> np.ndarray | None:
 
 def _host(x: Any) -> np.ndarray:
     return x.detach().double().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x, dtype=np.float64)
+
+
+def _reason(one: Judgement, name: str) -> str | None:
+    infinite = "infinite" if np.isinf(one.values.get(name, 0.0)) else None
+    return one.reasons.get(name, infinite)
 
 
 def _finite(value: float | None) -> float | None:

@@ -10,7 +10,8 @@ from scipy import stats
 
 from divergences.console import run as run_app
 from divergences.errors import DataError
-from gan.bench import bench, table
+from gan import runs
+from gan.bench import bench, page, show, table
 from gan.bench.free import free
 from gan.bench.protocol import Cell, Column, Protocol, Published, Rule
 from gan.bench.protocols import MODULES, protocol
@@ -100,7 +101,20 @@ def test_equal_effort_is_the_last_snapshot_within_it(done):
     for row, folder in ((gan, "ring8-gan"), (wgan, "ring8-wgan-gp")):
         allowed = [record for record in lines(out / folder) if record["seconds"] / 3 <= least * (1 + 1e-9)]
         assert row["equal_seconds"]["seconds"] == least
-        assert row["equal_seconds"]["columns"]["w1"] == pytest.approx(np.mean(allowed[-1]["w1"]))
+        if allowed[-1]["step"]:
+            assert row["equal_seconds"]["columns"]["w1"] == pytest.approx(np.mean(allowed[-1]["w1"]))
+
+
+def test_what_is_not_trained_has_no_number_at_equal_effort(tmp_path):
+    """A row that took its first step after another's last one is not credited with its untrained generator."""
+    slow = cell("slow", "nonsaturating", steps=40, critic_steps=60)
+    ready = replace(SMALL, cells=(cell("quick", "nonsaturating"), slow), snapshots=1).at()
+    bench.claim(ready, tmp_path)
+    bench.run_cells(ready, tmp_path)
+    quick, slow = (row for result in table.collect(ready, tmp_path) for row, _ in result.rows)
+    assert (quick.updates, slow.updates) == (16, 40 * 61)
+    assert slow.equal_updates == {"updates": 16, "step": 0, "columns": {}}
+    assert quick.equal_updates["columns"].keys() == {"w1", "modes"}
 
 
 def test_differences_are_paired_by_seed(done):
@@ -181,6 +195,8 @@ def test_a_diverged_seed_is_a_failure(tmp_path, rate, survivors):
     assert len(rows) == len(rate) + 1
     assert rows[-1]["success"] is not None
     gone = rows[len(rate) - 1]
+    told = table.save(ready, table.collect(ready, out), out)["notes"]
+    assert told == [] if survivors else "lost: failed: Training must stay finite; every replica" in told[0]
     assert all(step > 0 for step in gone["diverged"])
     assert (gone["success"], gone["values"]["w1"]) == (0, [None] * 3)
     assert gone["columns"]["w1"] == {"mean": None, "low": None, "high": None, "count": 0}
@@ -192,6 +208,49 @@ def test_a_diverged_seed_is_a_failure(tmp_path, rate, survivors):
     else:
         assert rows[-1]["equal_updates"]["step"] == 8  # who is lost at once sets no limit to the others
     bench.run_cells(ready, out, progress=lambda *_: pytest.fail("a cell that diverged is not trained again"))
+
+
+def test_a_number_that_is_missing_says_why(tmp_path, monkeypatch, capsys):
+    """Too few points, a measure that another target has, and no word where nothing is missing."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.random.default_rng(0).normal(size=(100, 2)))
+    small = ["--recipe", "hinge", "lsgan", "--seeds", "2", "--steps", "2", "--hidden", "4", "--batch", "8", "-n", "4"]
+    asked = ["--data", "ring8", "x.npy", "--measures", "w1", "precision", "modes"]
+    assert run_app(app, ["bench", *small, *asked, "--out", "out"]) == 0
+    why = "Nearest neighbours need more than 5 points; got 4. Take more samples."
+    content = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert [note.split(": ", 1) for note in content["notes"]] == [
+        ["ring8, hinge, lsgan", f"no precision: {why} (2 of 2 seeds)"],
+        ["x.npy, hinge, lsgan", f"no precision: {why} (2 of 2 seeds)"],
+        ["x.npy, hinge, lsgan", "no modes: not measured on this target (2 of 2 seeds)"],
+    ]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(f"- {note}" in printed for note in content["notes"])
+    assert [row["columns"]["w1"]["count"] for row in content["rows"]] == [2] * 4
+
+
+def test_a_training_that_fails_is_a_row(tmp_path, monkeypatch, capsys):
+    """Any error of ours inside a training: the reason is told, the seeds count as lost, and the others go on."""
+    right = runs.train
+
+    def breaks(config, state=None):
+        for snapshot in right(config, state):
+            if config.recipe == "wgan-gp" and snapshot.step:
+                raise DataError("The rows must stay.")
+            yield snapshot
+
+    monkeypatch.setattr(runs, "train", breaks)
+    bench.claim(READY, tmp_path)
+    bench.run_cells(READY, tmp_path)
+    results = table.collect(READY, tmp_path)
+    content = table.save(READY, results, tmp_path)
+    assert content["missing"] == []
+    assert content["notes"] == ["ring8, WGAN-GP: failed: The rows must stay."]
+    assert [row["diverged"] for row in content["rows"]] == [[0] * 3, [8] * 3, [0] * 3]
+    assert content["rows"][1]["success"] == 0
+    show.table(READY, results, content)
+    assert "failed: The rows must stay." in capsys.readouterr().out
+    assert "failed: The rows must stay." in page.report(READY, results, content).render()
 
 
 def test_rules(done):
@@ -208,8 +267,6 @@ def test_rules(done):
 
 def test_columns_of_ones_own_and_the_optimum(done, capsys):
     """A function of the run is a column like others: ranked, in rules, and beside what is best."""
-    from gan.bench import show
-
     out, results, _ = done
     mean = Column("mean", lambda cell, folder, run: run.samples.mean(axis=(1, 2)), meaning="of all coordinates")
     own = replace(
@@ -292,8 +349,6 @@ def test_the_command_under_the_table_repeats_it(tmp_path, capsys):
 
 def test_published_numbers_and_faults_are_shown(done, capsys):
     """Beside ours, with their source and what their error is; those that we do not train too."""
-    from gan.bench import page, show
-
     _, results, content = done
     show.table(READY, results, content)
     printed = capsys.readouterr().out
@@ -309,6 +364,8 @@ def test_published_numbers_and_faults_are_shown(done, capsys):
     ("argv", "code", "message"),
     [
         (["--protocol", "vegan", "--out", "o"], 2, "Did you mean 'veegan'"),
+        (["--protocol", "nope", "--out", "o"], 2, "stacked-digits, images, purposes"),
+        (["--protocol", "purpose", "--out", "o"], 2, "Did you mean 'purposes'"),
         (["--protocol", "veegan", "--lr", "0.1", "--out", "o"], 2, "--protocol fixes --lr"),
         (["--protocol", "veegan", "--budget", "0", "--out", "o"], 3, "budget must be"),
         (["--protocol", "veegan", "--budget", "nan", "--out", "o"], 3, "budget must be"),

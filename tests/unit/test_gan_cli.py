@@ -115,7 +115,7 @@ def test_many_replicas_are_shown_by_their_mean(tmp_path):
     list(runs.run(config, tmp_path / "run", measures=("modes", "w1"), n=50))
     held = runs.read(tmp_path / "run")
     head, modes, w1, *_ = console.summary(held).splitlines()
-    assert head.split() == ["mean", "95", "%", "interval", "perfect"]
+    assert head.split() == ["mean", "95", "%", "interval", "perfect,", "n", "=", "50"]
     values = held.last("w1")
     low, high = stats.t.interval(0.95, 8, values.mean(), stats.sem(values))
     shown = [float(text.strip("[],")) for text in w1.split()[1:4]]

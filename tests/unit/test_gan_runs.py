@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import gan
-from divergences.errors import DataError, FileFormatError
+from divergences.errors import ConvergenceError, DataError, FileFormatError
 from gan import console, report, runs
 from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
@@ -355,6 +355,53 @@ def test_a_full_disk_keeps_the_last_snapshot(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", right)
     list(run(CONFIG, folder))
     assert contents(folder) == contents(finished)
+
+
+def test_a_run_that_fails_says_why(tmp_path):
+    """Its error is kept beside what it had reached, until the run goes on."""
+    config = Config(recipe="wgan", steps=4, every=2, batch=8, lr=1e36, generator=TINY, critic=TINY)
+    for _ in range(2):
+        with pytest.raises(ConvergenceError, match="must stay finite") as error:
+            list(run(config, tmp_path))
+        assert runs.read(tmp_path).failed == str(error.value)
+    held = runs.read(tmp_path)
+    assert not held.done
+    html = report.report(held, "run").render()
+    assert "0 steps (failed, of 4)" in html
+    assert "The run failed." in html
+    assert held.failed in html
+    for text in ('{"reason": 3}', "[]", "{", '{"reasons": "x"}'):
+        (tmp_path / runs.FAILED).write_text(text)
+        with pytest.raises(FileFormatError, match=r"failed\.json"):
+            runs.read(tmp_path)
+
+
+def test_what_failed_and_went_on_has_not_failed(finished, tmp_path):
+    """The error of a run that is stopped and resumed goes with its cause."""
+    next(run(CONFIG, tmp_path))
+    (tmp_path / runs.FAILED).write_text('{"reason": "No more memory."}')
+    assert runs.read(tmp_path).failed == "No more memory."
+    list(run(CONFIG, tmp_path))
+    assert runs.read(tmp_path).failed == ""
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_missing_measures_say_why(tmp_path):
+    """Of the last snapshot, replica by replica, in the terminal and on the page, with the n behind the others."""
+    config = Config(seeds=(0, 1), steps=2, every=1, batch=8, generator=TINY, critic=TINY)
+    list(runs.run(config, tmp_path, measures=("w1", "recall"), n=4))
+    held, why = runs.read(tmp_path), "Nearest neighbours need more than 5 points; got 4. Take more samples."
+    assert held.missing == {"recall": [why, why]}
+    assert held.n == 4
+    assert console.summary(held).splitlines()[-1] == f"no recall: {why}"
+    assert "perfect, n = 4" in console.summary(held)
+    html = report.report(held, "run").render()
+    assert f"No recall: {why}" in html
+    assert "measured on 4 samples" in html
+    for text in ('{"recall": ["x"]}', '{"recall": [1, 2]}', '{"recall": "xy"}', "[]", "3", "{", '{"recall": null}'):
+        (tmp_path / runs.MISSING).write_text(text)
+        with pytest.raises(FileFormatError, match=r"missing\.json"):
+            runs.read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "checkpoint.npz", "samples.npz", "metrics.jsonl", "reference.json"])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 STATUS = Path("/proc/self/status")
+SLOW = 30.0  # seconds
 
 
 def kilobytes(field: str) -> int:
@@ -21,39 +22,34 @@ def kilobytes(field: str) -> int:
     return next(int(line.split()[1]) for line in STATUS.read_text().splitlines() if line.startswith(field))
 
 
-def extra_megabytes(call: Callable[[], Any]) -> float:
-    """How far resident memory rises above what it was, during a call; NaN off Linux."""
+def weighed(call: Callable[[], Any]) -> tuple[Any, float, float]:
+    """What a call returns, its seconds, and by how many MB resident memory rises above what it was; NaN off Linux."""
     gc.collect()
-    if not STATUS.exists():
-        return float("nan")
-    ctypes.CDLL(None).malloc_trim(0)  # what earlier runs have freed goes back first
-    before = kilobytes("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
-    call()
-    return max(0, kilobytes("VmHWM") - before) / 1024
-
-
-def fastest(call: Callable[[], Any], repeat: int) -> float:
-    """Seconds of the fastest run."""
-    seconds = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    before = float("nan")
+    if STATUS.exists():
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier runs have freed goes back first
+        before = kilobytes("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
+    start = time.perf_counter()
+    value = call()
+    seconds = time.perf_counter() - start
+    return value, seconds, max(0.0, kilobytes("VmHWM") - before) / 1024 if STATUS.exists() else before
 
 
 def main(module: str, case: str, number: str, repeat: str) -> None:
-    """Warm up, time, weigh."""
+    """Warm up, time, weigh; what takes longer than SLOW runs once."""
     contestants = import_module(f"tests.bench.{module}").CASES[case]()
     name, call = list(contestants.items())[int(number)]
-    value = call()
+    value, fastest, megabytes = weighed(call)
+    if fastest < SLOW:
+        runs = [weighed(call) for _ in range(int(repeat))]
+        fastest, megabytes = min(seconds for _, seconds, _ in runs), runs[-1][2]
     result = {
         "name": name,
         "contestants": len(contestants),
         "value": None if value is None else float(value),
-        "seconds": fastest(call, int(repeat)),
-        "megabytes": extra_megabytes(call),
+        "seconds": fastest,
+        "megabytes": megabytes,
     }
     print(json.dumps(result))
 

@@ -28,9 +28,7 @@ def options(about: str, store: str, seconds: float) -> argparse.ArgumentParser:
     return parser
 
 
-def measured(
-    run: Run, cells: Sequence[C], cell: Callable[..., C], asked: argparse.Namespace
-) -> dict[C, Found]:
+def measured(run: Run, cells: Sequence[C], cell: Callable[..., C], asked: argparse.Namespace) -> dict[C, Found]:
     """What run(cell, repetitions, seconds) told of each cell: a dictionary with "cell", "repetitions" and "seconds".
 
     An earlier answer stands if it had as many repetitions, or as much time.

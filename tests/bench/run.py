@@ -26,6 +26,9 @@ from rich.console import Console
 from divergences._parallel import thread_count
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+from tests.bench.measure import SLOW  # noqa: E402
+
 HEADER = [
     "| problem | contestant | time | ours is faster by | peak memory | relative difference |",
     "|---|---|---|---|---|---|",
@@ -34,7 +37,6 @@ HEADER = [
 
 def modules() -> dict[str, Any]:
     """The modules of this folder that have cases."""
-    sys.path.insert(0, str(ROOT))
     names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("run", "__init__"))
     found = {name: import_module(f"tests.bench.{name}") for name in names}
     return {name: module for name, module in found.items() if hasattr(module, "CASES")}
@@ -79,7 +81,8 @@ def preface(threads: int, repeat: int) -> list[str]:
         "",
         f"Written by `make bench` on {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{versions}. Every contestant has a process of its own and may use {share}. "
-        f"After a warm-up, the fastest of {repeat} runs counts; peak memory is what a further run adds to the data.",
+        f"After a warm-up, the fastest of {repeat} runs counts, of what takes longer than {SLOW:g} s the only one; "
+        "peak memory is what a run adds to the data.",
         "",
     ]
 

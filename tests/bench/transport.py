@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import ot as _ot
 import scipy.stats
+from scipy.ndimage import gaussian_filter
 
 import divergences as dv
 
@@ -14,10 +15,10 @@ Contestants = dict[str, Callable[[], Any]]
 POT: Any = _ot  # untyped, and its stubs of return types cannot be told apart
 
 
-def w1_on_the_line() -> Contestants:
+def w1_on_the_line(n: int) -> Contestants:
     """Sorting, and a bracket."""
     rng = np.random.default_rng(0)
-    u, v = rng.normal(size=1_000_000), rng.normal(0.1, 1.2, 1_000_000)
+    u, v = rng.normal(size=n), rng.normal(0.1, 1.2, n)
     return {
         "dv.wasserstein": lambda: dv.wasserstein(u, v).cost,
         "scipy wasserstein_distance": lambda: scipy.stats.wasserstein_distance(u, v),
@@ -37,6 +38,25 @@ def exact(n: int, d: int, p: int) -> Contestants:
     return {
         "dv.wasserstein": lambda: dv.wasserstein(x, y, p=p).cost,
         "POT dist + emd2": lambda: POT.emd2([], [], POT.dist(x, y, metric), numItermax=10**7),
+    }
+
+
+def alone(n: int, d: int, p: int) -> Contestants:
+    """The same where POT's matrices do not fit into 24 GiB."""
+    return dict(list(exact(n, d, p).items())[:1])
+
+
+def grids(side: int, p: int) -> Contestants:
+    """Two positive random fields on one grid, a third of each set to zero."""
+    rng = np.random.default_rng(side)
+    cells = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(float)
+    fields = [np.exp(8 * gaussian_filter(rng.normal(size=(side, side)), 4)).ravel() for _ in range(2)]
+    a, b = (field * (field > np.quantile(field, 1 / 3)) for field in fields)
+    a, b = a / a.sum(), b / b.sum()
+    metric = {1: "euclidean", 2: "sqeuclidean"}[p]
+    return {
+        "dv.wasserstein": lambda: dv.wasserstein(cells, cells, p=p, a=a, b=b).cost,
+        "POT dist + emd2": lambda: POT.emd2(a, b, POT.dist(cells, cells, metric), numItermax=10**8),
     }
 
 
@@ -80,12 +100,21 @@ def sinkhorn_small() -> Contestants:
 
 
 CASES = {
-    "W1 in 1-D, n = 1e6": w1_on_the_line,
+    "W1 in 1-D, n = 1e6": partial(w1_on_the_line, 10**6),
+    "W1 in 1-D, n = 1e7": partial(w1_on_the_line, 10**7),
     "W2 in 2-D, n = 300": partial(exact, 300, 2, 2),
     "W2 in 2-D, n = 2000": partial(exact, 2000, 2, 2),
     "W2 in 2-D, n = 5000": partial(exact, 5000, 2, 2),
     "W1 in 2-D, n = 5000": partial(exact, 5000, 2, 1),
     "W2 in 10-D, n = 5000": partial(exact, 5000, 10, 2),
+    "W1 in 10-D, n = 5000": partial(exact, 5000, 10, 1),
+    "W1 on 64 x 64 cells": partial(grids, 64, 1),
+    "W2 on 64 x 64 cells": partial(grids, 64, 2),
+    "W2 in 2-D, n = 20,000": partial(exact, 20_000, 2, 2),
+    "W1 in 2-D, n = 20,000": partial(exact, 20_000, 2, 1),
+    "W2 in 10-D, n = 20,000": partial(exact, 20_000, 10, 2),
+    "W2 in 2-D, n = 100,000": partial(alone, 100_000, 2, 2),
+    "W1 in 2-D, n = 100,000": partial(alone, 100_000, 2, 1),
     "Sinkhorn, n = 500, 2-D, ε = 0.05 mean cost": partial(sinkhorn, 500, 2, 0.05),
     "Sinkhorn, n = 2000, 2-D, ε = 0.05 mean cost": partial(sinkhorn, 2000, 2, 0.05),
     "Sinkhorn, n = 2000, 10-D, ε = 0.05 mean cost": partial(sinkhorn, 2000, 10, 0.05),

@@ -18,6 +18,7 @@ from divergences.optimal_transport._rounding import EXTENDED, EXTENDED_UNIT, SUB
 FAR = 100.0  # a pair that costs more is used by less than exp(-FAR / 2) of the mass
 NEVER = 1e30  # their cost, so that they get no mass
 INSIDE = 0.99  # of the way to the boundary
+SMALL = 1e-18  # the least distance from the boundary to start at
 IDLE = 12  # steps that may pass without a narrower gap
 LEAP = 8.0  # the largest change of a potential in one step, in prices
 
@@ -40,7 +41,7 @@ def saddle(cost: np.ndarray, a: np.ndarray, b: np.ndarray, tolerance: float, lim
     """
     cost = np.where(cost > FAR, NEVER, cost)
     nothing = negligible(cost, a, b)
-    margin = max(min(float(a @ cost @ b) / float(a.sum() * b.sum()), 1.0), 1e-300)
+    margin = max(min(float(a @ cost @ b) / float(a.sum() * b.sum()), 1.0), SMALL)
     f, g = _balanced(np.full(len(a), -margin), np.full(len(b), -margin), a, b)
     slack = cost - f[:, None] - g
     plan = np.full(cost.shape, math.sqrt(a.sum() * b.sum())) / slack
@@ -80,6 +81,8 @@ def _newton(
     plan: np.ndarray, slack: np.ndarray, f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray, mu: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Changes of f, g and the plan; None where the system has become singular to rounding."""
+    if not slack.min() > 0:
+        return None
     weight, centre = plan / slack, mu / slack
     rows, columns = a * np.exp(-f), b * np.exp(-g)
     left, right = rows + weight.sum(axis=1), columns + weight.sum(axis=0)

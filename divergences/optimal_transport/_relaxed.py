@@ -203,8 +203,9 @@ def restricted(
     plan = coo_array((data, (row, column)), shape=(n, m))
     paid = float(scaled(np.sum(data * problem.base.cost[row, column]), problem.exponent))
     a, b = (np.ldexp(v, problem.mass_exponent) for v in (problem.a, problem.b))
+    lower = max(proof.lower, 0.0) if problem.base.nonnegative else proof.lower
     return UnbalancedResult(
-        proof.upper, proof.lower, proof.upper, plan, paid, float(np.sum(data)), a - plan.sum(axis=1),
+        proof.upper, lower, proof.upper, plan, paid, float(np.sum(data)), a - plan.sum(axis=1),
         b - plan.sum(axis=0), potentials[:2], potentials[2], proof.converged, proof.iterations, proof.solver,
         proof.notes,
     )  # fmt: skip

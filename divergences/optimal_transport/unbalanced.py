@@ -142,6 +142,11 @@ def _dearer(result: UnbalancedResult, problem: Given, more: float) -> Unbalanced
 def _by_interior_point(problem: Given, price: float, tolerance: float, limit: int, strict: bool) -> UnbalancedResult:
     """The answer for "kl"."""
     guard_memory(*problem.base.shape, matrices=12)
+    most = math.log2(price) + math.log2(float(problem.a.sum() + problem.b.sum())) + problem.mass_exponent
+    if most > 1022:
+        raise DataError(
+            f"Costs must stay below 1.8e308; the penalty may reach 2**{most:.0f}. Divide masses or costs by a constant."
+        )
     # In units of the price, as for "tv".
     inner, own = math.frexp(price)
     costs = scaled(problem.base.cost, problem.exponent - own)
@@ -160,9 +165,11 @@ def _by_interior_point(problem: Given, price: float, tolerance: float, limit: in
     f, g = feasible(costs, error, unknown, inner)
     upper = upper_end(plan, costs, error, a, b, inner)
     lower = lower_end(f, g, a, b, inner)
-    # What is worth a price per unit of mass is not known better than to some roundings of that.
+    # What is worth a price per unit of mass is not known better than to some roundings of that; but a millionth of
+    # the mean cost is no rounding.
     rounding = 16 * UNIT * inner * math.sqrt(float(a.sum())) * math.sqrt(float(b.sum()))
-    target = max(tolerance * upper, rounding + 2 * inner * negligible(there, a[rows], b[columns]))
+    least = 2 * inner * negligible(there, a[rows], b[columns])
+    target = max(tolerance * upper, least + (min(rounding, 1e9 * least) if least > 0 else rounding))
     converged = upper - lower <= target
     whole = own + problem.mass_exponent
     ends = unscaled(lower, whole, up=False), unscaled(upper, whole, up=True)

@@ -107,12 +107,15 @@ def test_errors_begin_with_the_number_of_the_pair():
         dv.wasserstein_batch([good], metric="cosine")
 
 
-def test_a_solver_that_stops_early():
+def test_a_solver_that_stops_early(monkeypatch):
     """By default an error with the bracket of that pair; otherwise a mark beside true brackets."""
     rng = np.random.default_rng(0)
     small, large = rng.normal(size=(2, 3, 2)), rng.normal(size=(2, 80, 2))
     pairs, solver = [tuple(small), tuple(large)], Exact(max_iterations=60)
     with pytest.raises(ConvergenceError, match=r"^pair 1: Exact") as caught:
+        dv.wasserstein_batch(pairs, solver=solver)
+    monkeypatch.setattr("divergences.optimal_transport.batch.ENTRIES", 1)
+    with pytest.raises(ConvergenceError, match=r"^pair 1: Exact"):
         dv.wasserstein_batch(pairs, solver=solver)
     best = dv.wasserstein_batch(pairs, solver=LinearProgram())
     assert caught.value.result.lower <= best.cost[1] <= caught.value.result.upper

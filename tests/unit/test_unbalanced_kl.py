@@ -177,6 +177,9 @@ def test_what_is_refused_and_what_stops_early():
             kl(X, Y, **more)
     with pytest.raises(DataError, match="cost must not be negative"):
         kl(cost=[[-1.0, 2.0]])
+    with pytest.raises(DataError, match=r"1\.8e308"):
+        kl(X, Y, a=np.full(12, 1e308), b=B)
+    assert kl(np.zeros((40, 2)), np.zeros((30, 2))).cost == pytest.approx(0, abs=1e-14)
     best = kl(X, Y, a=A, b=B)
     with pytest.raises(ConvergenceError, match="this bracket is true") as caught:
         kl(X, Y, a=A, b=B, max_iterations=3)

@@ -36,7 +36,7 @@ COLUMNS = 20  # of one table: so many repetitions at once
 REPETITIONS = 2_000
 EFFECT = 4.0  # a shift of EFFECT / √n standard deviations: tests of level 5 % should see it about as often at each n
 TABLES = {"1 million x 50": (1_000_000, 50), "10 million x 20": (10_000_000, 20), "100,000 x 1,000": (100_000, 1_000)}
-TOO_LONG = 600  # seconds, after which a tool is stopped
+TOO_LONG = 480  # seconds, after which a tool is stopped
 MEMORY = 16 * 2**30  # bytes of address space that a tool may have
 console = Console(stderr=True, highlight=False)
 

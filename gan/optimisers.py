@@ -2,12 +2,14 @@
 
 They are elementwise, so one step on the stacked parameters (S, size) is exactly S independent steps, each at its
 own rate if need be, and their whole state is a dictionary of tensors that a checkpoint can hold. The formulas are
-those of `torch.optim`, which tests compare against.
+those of `torch.optim`, which tests compare against. A `direction` is differentiable in the gradient and the moments:
+whoever looks some steps ahead, as unrolling does, differentiates through the scale as well.
 """
 
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from divergences._checks import positive
@@ -37,8 +39,8 @@ class Adam:
         """What step number `updates` (from 1) subtracts, for a rate of one, and the moments after it."""
         first, second = self.betas
         mean = moments["mean"].lerp(gradient, 1 - first)
-        square = (moments["square"] * second).addcmul_(gradient.detach(), gradient.detach(), value=1 - second)
-        scale = square.sqrt().div_(math.sqrt(1 - second**updates)).add_(self.epsilon)
+        square = (moments["square"] * second).addcmul_(gradient, gradient, value=1 - second)
+        scale = _root(square).div(math.sqrt(1 - second**updates)).add_(self.epsilon)
         return mean.div(scale * (1 - first**updates)), {"mean": mean, "square": square}
 
 
@@ -61,11 +63,16 @@ class RMSProp:
 
     def direction(self, gradient: Tensor, moments: Moments, updates: int) -> tuple[Tensor, Moments]:
         """What a step subtracts, for a rate of one, and the moments after it."""
-        square = (moments["square"] * self.smoothing).addcmul_(
-            gradient.detach(), gradient.detach(), value=1 - self.smoothing
-        )
-        return gradient / (square.sqrt() + self.epsilon), {"square": square}
+        square = (moments["square"] * self.smoothing).addcmul_(gradient, gradient, value=1 - self.smoothing)
+        return gradient / (_root(square) + self.epsilon), {"square": square}
 
 
 Optimiser = Adam | RMSProp
-"""An optimiser's `direction` is differentiable in the gradient, its scale taken as a constant."""
+
+
+def _root(square: Tensor) -> Tensor:
+    """The square root; its slope at 0, where a gradient has always been 0, is taken to be 0 and not infinite."""
+    if not square.requires_grad:
+        return square.sqrt()
+    zero = square == 0
+    return torch.where(zero, 0.0, torch.where(zero, 1.0, square).sqrt())

@@ -48,7 +48,8 @@ class Recipe:
         noise: on what the critic sees; replay: a memory of fakes; history: weight of historical averaging;
         unroll: steps of the critic that the generator looks ahead; average: decay of the generator's slow average,
         which is what samples are drawn from; anneal: whether learning rates fall linearly to zero.
-        measures: what the critic's estimate estimates; empty for the objective's own quantity.
+        measures: what the critic's estimate estimates, of the laws that the critic sees: of packs, of noisy points;
+        empty for the objective's own quantity, of points.
         source: where the constants come from.
 
     """
@@ -82,6 +83,7 @@ class Recipe:
 
 
 _DCGAN = "optimiser and batch of DCGAN, Radford et al. (2016)"
+_JSD = OBJECTIVES["nonsaturating"].measures
 _GP = Adam(1e-4, betas=(0.0, 0.9))
 _ns = partial(Recipe, objective=OBJECTIVES["nonsaturating"])
 _gp = partial(Recipe, objective=OBJECTIVES["wasserstein"], optimiser=_GP, batch=64, critic_steps=5)
@@ -175,19 +177,28 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             optimiser=Adam(1e-4, betas=(0.5, 0.999)),
             generator_optimiser=Adam(1e-3, betas=(0.5, 0.999)),
             batch=512,
-            source="Metz et al. (2017), the ring of its appendix; gradients take Adam's scale for a constant",
+            source="Metz et al. (2017), the ring of its appendix",
         ),
         "minibatch-discrimination": _ns(
-            critic=critic(discriminating), source=f"Salimans et al. (2016), section 3.2; {_DCGAN}"
+            critic=critic(discriminating),
+            measures=f"{_JSD} of points seen with their batch",
+            source=f"Salimans et al. (2016), section 3.2; {_DCGAN}",
         ),
-        "pacgan": _ns(critic=critic(packed), source=f"Lin et al. (2018), two points a pack; {_DCGAN}"),
+        "pacgan": _ns(
+            critic=critic(packed),
+            measures=f"{_JSD} of packs of 2",
+            source=f"Lin et al. (2018), two points a pack; {_DCGAN}",
+        ),
         "pacgan3": _ns(
             critic=critic(partial(packed, count=3)),
             batch=129,
+            measures=f"{_JSD} of packs of 3",
             source=f"Lin et al. (2018), three points a pack; {_DCGAN}",
         ),
         "pacgan4": _ns(
-            critic=critic(partial(packed, count=4)), source=f"Lin et al. (2018), four points a pack; {_DCGAN}"
+            critic=critic(partial(packed, count=4)),
+            measures=f"{_JSD} of packs of 4",
+            source=f"Lin et al. (2018), four points a pack; {_DCGAN}",
         ),
         "feature-matching": Recipe(
             objective=OBJECTIVES["feature-matching"],
@@ -203,18 +214,25 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             generator=generator(virtually_normalised), source=f"Salimans et al. (2016), section 3.5; {_DCGAN}"
         ),
         "instance-noise": _ns(
-            noise=InstanceNoise(), source=f"Sonderby et al. (2017); Arjovsky & Bottou (2017); {_DCGAN}"
+            noise=InstanceNoise(),
+            measures=f"{_JSD}, by a critic of noisy points",
+            source=f"Sonderby et al. (2017); Arjovsky & Bottou (2017); {_DCGAN}",
         ),
         "dcgan": _ns(
             critic=image_critic(),
             generator=image_generator(),
             source="Radford, Metz & Chintala (2016); lecture row D42",
         ),
-        "cgan": _ns(condition=Labels(), source=f"Mirza & Osindero (2014), Reed et al. (2016); {_DCGAN}"),
+        "cgan": _ns(
+            condition=Labels(),
+            measures=f"{_JSD} of points with labels",
+            source=f"Mirza & Osindero (2014), Reed et al. (2016); {_DCGAN}",
+        ),
         "infogan": _ns(condition=Codes(), source=f"Chen et al. (2016); {_DCGAN}"),
         "cyclegan": Recipe(
             objective=OBJECTIVES["least-squares"],
             condition=Translation(),
+            measures="Le Cam, both domains' sum",
             source=f"Zhu et al. (2017), without memory of fakes, adversarial losses halved as in lsgan; {_DCGAN}",
         ),
     }

@@ -59,6 +59,9 @@ class MMD(Adversarial):
     """Unbiased squared maximum mean discrepancy of the features, E k(x, x') + E k(y, y') - 2 E k(x, y), x' != x.
 
     The kernel is the sum of exp(-|x - y|^2 / (2 b^2)) over the bandwidths b. Unbiased, so it may be negative.
+    A learned critic makes the kernel one of its own: estimates of two runs, or of two moments of one, are in different
+    kernels, and follow no distance of the points such as W1.
+
     Li et al. (2017), whose bandwidths these are; Gretton et al. (2012), lemma 6.
 
     >>> x, y = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [1.0]])
@@ -68,7 +71,7 @@ class MMD(Adversarial):
 
     bandwidths: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
 
-    measures = "MMD^2 of features"
+    measures = "MMD^2 in the critic's present kernel"
 
     def __post_init__(self) -> None:
         if not self.bandwidths:

@@ -406,6 +406,44 @@ def test_unrolling_by_hand():
     assert not torch.allclose(ours, torch.autograd.grad(still, generator)[0], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("optimiser", [Adam(0.01, betas=(0.5, 0.999)), RMSProp(0.01)])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_unrolling_differentiates_through_the_optimiser(steps, optimiser):
+    """The generator's gradient through k steps ahead, moments and all, is that of differences in float64."""
+    smooth = Architecture((8, 8), "tanh")
+    config = Config(
+        recipe="unrolled",
+        dtype="float64",
+        steps=3,
+        every=3,
+        lr=0.01,
+        **{**SMALL, "generator": smooth, "critic": smooth},
+    )
+    state, game = list(gan.train(config))[-1].state, Game(config)
+    object.__setattr__(game, "recipe", replace(game.recipe, unroll=steps, optimiser=optimiser))
+    state.critic.moments = {name: state.critic.moments[name] for name in optimiser.initial(state.critic.parameters)}
+    batch = game.measured(7, 12)
+    value = lambda x: game.generator_loss(x, batch=batch, state=state, sigma=0.0).sum()
+    at = state.generator.parameters.clone().requires_grad_()
+    (ours,) = torch.autograd.grad(value(at), at)
+    for seed in range(3):
+        way = torch.randn(at.shape, generator=torch.Generator().manual_seed(seed), dtype=at.dtype)
+        h = 1e-4
+        a, b, c, d = (float(value(at.detach() + k * h * way).detach()) for k in (-2, -1, 1, 2))
+        slope = (a - 8 * b + 8 * c - d) / (12 * h)
+        assert float((ours * way).sum()) == pytest.approx(slope, rel=1e-6)
+
+
+def test_unrolling_over_gradients_that_are_zero():
+    """A weight that no gradient has ever reached does not turn the generator's gradient into NaN."""
+    x = torch.tensor([[0.0, 0.5]], dtype=torch.float64, requires_grad=True)
+    for optimiser in (Adam(0.01), RMSProp(0.01)):
+        direction, _ = optimiser.direction(x, optimiser.initial(x.detach()), 1)
+        (slope,) = torch.autograd.grad(direction.sum(), x)
+        assert bool(slope.isfinite().all())
+        assert float(slope[0, 1]) == pytest.approx(0, abs=1e-5)  # at the first step only the sign counts
+
+
 def test_unrolling_looks_ahead_at_the_rate_of_its_step():
     """A falling learning rate falls for the steps ahead too: halfway they are those of half the rate."""
     common = {"recipe": "unrolled", "dtype": "float64", "generator_lr": 1e-3, "steps": 8, **SMALL}

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+import divergences
 import gan
 from gan.config import Config
 from gan.game import Game
 from gan.networks import Architecture
 from gan.objectives import OBJECTIVES
+from gan.recipes import RECIPES
 from gan.snapshot import MEASURED
 
 TINY = Architecture((8,))
@@ -65,6 +68,52 @@ def test_instance_noise_is_seen_by_both():
     paid = game.critic_loss(state.critic.parameters, fake=fake, **parts)
     close(paid, objective.critic_loss(*scores))
     close(game.generator_loss(state.generator.parameters, **parts), objective.generator_loss(*scores))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("nonsaturating", "2 JSD - log 4"),
+        ("pacgan", "2 JSD - log 4 of packs of 2"),
+        ("pacgan3", "2 JSD - log 4 of packs of 3"),
+        ("pacgan4", "2 JSD - log 4 of packs of 4"),
+        ("minibatch-discrimination", "2 JSD - log 4 of points seen with their batch"),
+        ("instance-noise", "2 JSD - log 4, by a critic of noisy points"),
+        ("cgan", "2 JSD - log 4 of points with labels"),
+        ("cyclegan", "Le Cam, both domains' sum"),
+        ("mmd-gan", "MMD^2 in the critic's present kernel"),
+    ],
+)
+def test_what_is_estimated_is_named(recipe, said):
+    """The estimate is of the laws that the critic sees, and is not taken for one of points."""
+    assert RECIPES[recipe].measures == said
+
+
+def test_packs_say_more_than_points():
+    """The best critic of packs of two pays for JSD(p x p, q x q), which is above JSD(p, q): another quantity."""
+    score = torch.log(torch.tensor([0.7, 0.3], dtype=torch.float64) / torch.tensor([0.3, 0.7], dtype=torch.float64))
+    real, fake = (torch.tensor([0] * a + [1] * (10 - a)) for a in (7, 3))
+    objective = OBJECTIVES["nonsaturating"]
+    one = objective.estimate(score[real], score[fake])
+    packs = [(score[x][:, None] + score[x]).flatten() for x in (real, fake)]
+    p, q = np.array([0.7, 0.3]), np.array([0.3, 0.7])
+    two = 2 * divergences.js(np.outer(p, p).ravel(), np.outer(q, q).ravel()) - np.log(4)
+    assert float(objective.estimate(*packs)) == pytest.approx(float(two), rel=1e-12)
+    assert float(one) == pytest.approx(float(2 * divergences.js(p, q) - np.log(4)), rel=1e-12)
+    assert float(one) < float(two) - 0.05
+
+
+def test_an_mmd_is_in_the_critics_kernel():
+    """Of the same two clouds, whose distances stand still, two critics have different estimates."""
+    game = Game(Config(recipe="mmd-gan", **SMALL))
+    state, batch = game.start(), game.measured(0, 12)
+    fake = game.generator(state.generator.parameters, batch.latent)
+    objective, found = game.recipe.objective, []
+    for scale in (1, 10):
+        found.append(
+            float(objective.estimate(*(game.critic(scale * state.critic.parameters, x) for x in (batch.real, fake))))
+        )
+    assert abs(found[1] - found[0]) > 0.1 * abs(found[0])
 
 
 def test_unrolling_goes_on_with_the_optimiser():

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from divergences._checks import count
 from divergences.errors import DataError
-from gan.networks.chain import Matrices, Parameterless, Wrapped, gaussian, he
+from gan.networks.chain import Matrices, Wrapped, gaussian, he
 from gan.random import Stream, normal
 
 EPSILON = 1e-5  # added to variances, as in Ioffe & Szegedy (2015) and torch
@@ -152,26 +152,3 @@ class MinibatchDiscrimination:
             ((column[..., :, None] - column[..., None, :]).abs() for column in m.unbind(2)), m.new_zeros(())
         )
         return torch.cat((x, distances.neg().exp().sum(3).transpose(1, 2)), dim=2)
-
-
-@dataclass(frozen=True)
-class BatchDiversity(Parameterless):
-    """Each point's Euclidean distances to the other points of its batch, in ascending order (lecture row D44).
-
-    All are 0 for a collapsed batch. At coinciding points the gradient is 0.
-
-    >>> BatchDiversity()(torch.zeros(1, 0), torch.tensor([[[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]]))
-    tensor([[[1.0000, 5.0000],
-             [4.2426, 5.0000],
-             [1.0000, 4.2426]]])
-    """
-
-    couples = True
-
-    def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """(S, batch, d) -> (S, batch, batch - 1)."""
-        squares = (x[:, :, None] - x[:, None]).square().sum(-1)
-        # The root has an infinite slope at 0; `where` on both sides keeps it out of the backward pass.
-        apart = squares > 0
-        distances = torch.where(apart, squares, 1).sqrt() * apart
-        return distances.sort(-1).values[..., 1:]  # a point's distance to itself is the first

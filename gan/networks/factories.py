@@ -8,12 +8,11 @@ import math
 from collections.abc import Callable
 
 from divergences._checks import choice
-from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm, VirtualBatchNorm
 from gan.networks.chain import Affine, Chain, Identity, Maxout, Network, Pointwise
 from gan.networks.encodings import Encoded, LatentMixture
 from gan.networks.perceptron import ACTIVATIONS, Perceptron
-from gan.networks.wrappers import Autoencoder, Both, Exposed, Labelled, Packed, Swap
+from gan.networks.wrappers import Autoencoder, Exposed, Packed
 
 Widths = tuple[int, ...]
 
@@ -115,31 +114,6 @@ def mixed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky
     """A generator whose noise becomes a learned mixture first, for targets in pieces; `inputs` is 2 at least."""
     mixture = LatentMixture(inputs, components)
     return Chain((mixture, perceptron(mixture.outputs, hidden, outputs, activation=activation)))
-
-
-def squashed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Chain:
-    """A generator of numbers in [-1, 1], such as images."""
-    return Chain((perceptron(inputs, hidden, outputs, activation=activation), Pointwise("tanh")))
-
-
-def labelled(inputs: int, hidden: Widths, outputs: int, *, classes: int, activation: str = "leaky-relu") -> Labelled:
-    """A conditional generator; `inputs` and `outputs` count the one-hot label, which it passes on, both times."""
-    return Labelled(perceptron(inputs, hidden, outputs - classes, activation=activation), classes)
-
-
-def swap(inputs: int, hidden: Widths, outputs: int, *, split_at: int, activation: str = "leaky-relu") -> Swap:
-    """Two translators between the first `split_at` coordinates, domain A, and the others, domain B."""
-    other = outputs - split_at
-    make = lambda before, after: perceptron(before, hidden, after, activation=activation)
-    return Swap(make(inputs - split_at, split_at), make(split_at, other), split_at)
-
-
-def both(inputs: int, hidden: Widths, outputs: int = 2, *, split_at: int, activation: str = "leaky-relu") -> Both:
-    """A critic of each domain; `outputs` counts those of both, half of them each."""
-    if outputs % 2:
-        raise DataError(f"outputs must be even, for there is a critic of each domain; got {outputs}.")
-    make = lambda before: perceptron(before, hidden, outputs // 2, activation=activation)
-    return Both(make(split_at), make(inputs - split_at), split_at)
 
 
 def identity(inputs: int, hidden: Widths = (), outputs: int = 0, *, activation: str = "") -> Identity:

@@ -2,33 +2,39 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 
 from divergences.errors import DataError
-from gan.networks.batchwise import BatchDiversity, BatchNorm
-from gan.networks.chain import Affine, Chain, Identity, Network, Parameterless
+from gan.networks.batchwise import BatchNorm
+from gan.networks.chain import Chain, Identity, Network, Parameterless
 from gan.networks.convolutional import dcgan_critic, dcgan_generator
 from gan.networks.factories import (
     autoencoder,
-    both,
     discriminating,
     encoded,
     exposed,
     identity,
-    labelled,
     maxout,
     mixed,
     normalised,
     packed,
     perceptron,
-    squashed,
-    swap,
     virtually_normalised,
 )
 from gan.networks.perceptron import Perceptron
+from gan.networks.wrappers import Both, Labelled, Swap
 from gan.random import Stream, normal
+
+
+def domains(kind: Any, inputs, hidden, outputs, split_at) -> Any:
+    """Two networks, each for one of two domains, that share inputs and outputs."""
+    reads, ends = (split_at, inputs - split_at), (split_at, outputs - split_at)
+    pairs = zip(reads[::-1] if kind is Swap else reads, ends, strict=True)
+    return kind(*(perceptron(a, hidden, b) for a, b in pairs), split_at)
+
 
 VECTORS = {
     "perceptron": perceptron,
@@ -40,17 +46,15 @@ VECTORS = {
     "autoencoder": autoencoder,
     "autoencoder-l1": partial(autoencoder, power=1),
     "exposed": exposed,
-    "squashed": squashed,
-    "labelled": partial(labelled, classes=1),
-    "swap": partial(swap, split_at=1),
-    "both": partial(both, split_at=1),
     "identity": identity,
     "encoded": partial(encoded, frequencies=(0.5, 2.0)),
     "mixed": partial(mixed, components=3),
 }
 NETWORKS: dict[str, tuple[Network, int]] = {name: (make(3, (4, 5), 4), 3) for name, make in VECTORS.items()} | {
     "linear": (perceptron(3, (), 2), 3),
-    "diversity": (Chain((BatchDiversity(), Affine(5, 2))), 3),
+    "labelled": (Labelled(perceptron(3, (4, 5), 3), 1), 3),
+    "swap": (domains(Swap, 3, (4, 5), 4, 1), 3),
+    "both": (domains(Both, 3, (4, 5), 4, 1), 3),
     "dcgan_critic": (dcgan_critic((1, 8, 8), (2, 3)), 64),
     "dcgan_critic-bare": (dcgan_critic((2, 5, 4), (2, 3), normalise=False, deviation=None), 40),
     "dcgan_generator": (dcgan_generator(3, (2, 3), (1, 5, 4)), 3),
@@ -213,7 +217,7 @@ def test_an_autoencoders_score_is_minus_its_error(power):
 
 
 def test_labels_are_passed_on():
-    net = labelled(5, (4,), 4, classes=3)
+    net = Labelled(perceptron(5, (4,), 1), 3)
     x = torch.cat((torch.randn(1, 2, 2), torch.eye(3)[None, :2]), dim=-1)
     y = net(start(net, torch.arange(1), torch.float32), x)
     assert torch.equal(y[..., 1:], x[..., 2:])
@@ -223,7 +227,7 @@ def test_labels_are_passed_on():
 def test_domains_are_swapped_and_judged_apart():
     """a is translated by the second network and judged by the first critic, b the other way round."""
     seeds, x = torch.arange(2), normal(torch.arange(2), Stream.REAL, 0, (BATCH, 5))
-    translate, judge = swap(5, (4,), 5, split_at=2), both(5, (4,), 2, split_at=2)
+    translate, judge = domains(Swap, 5, (4,), 5, 2), Both(perceptron(2, (4,), 1), perceptron(3, (4,), 1), 2)
     parameters = start(translate, seeds)
     first, second = translate.split(parameters)
     expected = torch.cat((translate.first(first, x[..., 2:]), translate.second(second, x[..., :2])), dim=-1)
@@ -236,14 +240,15 @@ def test_domains_are_swapped_and_judged_apart():
 
 def test_numbers_of_things_are_whole_and_positive():
     """Each would otherwise divide by zero or give NaN: no points in a pack or a reference, no pieces, no domain."""
-    cases = [(packed, "count"), (virtually_normalised, "reference"), (maxout, "pieces"), (swap, "split_at")]
-    cases += [(both, "split_at"), (discriminating, "kernels"), (discriminating, "width")]
+    cases = [(packed, "count"), (virtually_normalised, "reference"), (maxout, "pieces")]
+    cases += [(discriminating, "kernels"), (discriminating, "width")]
     for make, name in cases:
         for value in (0, -1, 1.5):
             with pytest.raises(DataError, match=name):
                 make(3, (4,), 4, **{name: value})
-    with pytest.raises(DataError, match="even"):
-        both(3, (4,), 3, split_at=1)
+    for value in (0, -1, 1.5):
+        with pytest.raises(DataError, match="split_at"):
+            Swap(perceptron(2, (4,), 1), perceptron(1, (4,), 2), value)  # pyright: ignore[reportArgumentType]
 
 
 def test_exposed_features_make_the_score():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from divergences.errors import DataError
-from gan.networks.batchwise import BatchDiversity, BatchNorm, MinibatchDiscrimination, ReferenceNorm
+from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm
 from gan.networks.factories import discriminating, normalised, virtually_normalised
 from gan.random import Stream, normal
 
@@ -114,22 +114,3 @@ def test_minibatch_discrimination_sees_collapse():
     far = 1e3 * torch.arange(5.0).double()[None, :, None] * drawn(1, 3)
     assert torch.allclose(net(parameters, far)[..., 3:], torch.ones(2, 5, 2).double())
     assert discriminating(3, (4,), 1).couples
-
-
-def test_diversity_is_the_distances_to_the_others():
-    x = drawn(5, 3)
-    y = BatchDiversity()(torch.zeros(2, 0), x)
-    for s in range(2):
-        for i in range(5):
-            others = sorted(math.dist(x[s, i].tolist(), x[s, j].tolist()) for j in range(5) if j != i)
-            assert y[s, i].tolist() == pytest.approx(others, rel=1e-13)
-
-
-def test_diversity_of_a_collapsed_batch_is_zero_with_a_finite_gradient():
-    """Two of three points coincide: their distance is 0 and neither gradient is NaN (lecture row D44)."""
-    x = torch.tensor([[[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]]], dtype=torch.float64, requires_grad=True)
-    y = BatchDiversity()(torch.zeros(1, 0), x)
-    assert y[0, :2, 0].tolist() == [0, 0]
-    (slope,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    assert slope[0, 2].tolist() == pytest.approx([-4 / math.sqrt(5), -8 / math.sqrt(5)])
-    assert torch.isfinite(torch.autograd.grad(slope.square().sum(), x)[0]).all()

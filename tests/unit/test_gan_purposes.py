@@ -3,7 +3,7 @@
 import json
 import math
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from divergences.errors import DataError, FileFormatError
 from gan.bench.purposes import PURPOSES, Finding, Plan, conditions, slopes, table, training
 from gan.bench.purposes.purpose import alive, trained
 from gan.cli import app
-from gan.conditions import Joint, Labels
+from gan.conditions import Labels
 from gan.data import dataset
 from gan.networks import Perceptron
 from gan.random import Stream
@@ -221,19 +221,6 @@ def test_sway_is_that_of_the_batch(monkeypatch):
         last = fake(generator, torch.zeros(1, 1), latent=lambda stream, step, n: latents[step])
         monkeypatch.setattr(training, "trained", lambda config, last=last: (last,))
         assert low <= training.sway(ANY)[0] <= high
-
-
-def test_translations_are_compared_with_both_domains():
-    """Points of both targets are near them; points moved by 30 are 30 away."""
-    data, seeds = Joint(dataset("ring8"), dataset("gaussian")), torch.arange(1)
-    game = SimpleNamespace(target=data, seeds=seeds)
-    near = lambda n: data.sample(seeds, Stream.FLOOR, 0, n)
-    close, far = (
-        conditions.translated(cast(Any, SimpleNamespace(game=game, sample=sample, diverged=torch.zeros(1))))[0]
-        for sample in (near, lambda n: near(n) + torch.tensor([30.0, 0.0, 0.0, 0.0]))
-    )
-    assert close < 1
-    assert far == pytest.approx(30, abs=1)
 
 
 # The quick trainings. Each bound is what the mean gain of four new seeds falls below once in 1,000 trainings: the mean

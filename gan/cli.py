@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
 from divergences.console import Whole, progress_bar, run, say
@@ -25,45 +25,89 @@ app = App(
 MOST_SAMPLED = 10_000_000  # points of one call over all seeds: a few GiB inside the generator
 
 RunFolder = Annotated[Path, Parameter(help="A run folder, as `gan train --out` makes it.")]
+_MANY = {"consume_multiple": True, "negative": ()}
+_NONE = {**_MANY, "show_default": False}
+WHAT = Group("What is trained", sort_key=1)
+LEARNING = Group(
+    "How it learns", sort_key=2,
+    help="Default: the recipe's published constants, chosen for pictures and long runs. On a toy target --lr 1e-3 "
+    "learns faster, and for wgan-gp --penalty-weight 1. Several rates or weights are trained side by side, for every "
+    "seed.",
+)  # fmt: skip
+NETWORKS = Group("The networks", sort_key=3, help="Of both players, unless it says otherwise.")
+MEASURING = Group("What is measured", sort_key=4)
+PLACE = Group("Where it runs", sort_key=5, help="Part of what repeats the bits.")
+
 Force = Annotated[bool, Parameter(negative=(), help="Replace what is there.")]
 
 
 @app.command
 def train(
     *,
-    out: Annotated[Path, Parameter(help="The run folder; an unfinished run in it is gone on with.")],
-    recipe: Annotated[str, Parameter(help="For example nonsaturating, wgan-gp, fgan-kl.")] = "nonsaturating",
+    out: Annotated[Path, Parameter(group=WHAT, help="The run folder; an unfinished run in it is gone on with.")],
+    recipe: Annotated[
+        str, Parameter(group=WHAT, help="For example nonsaturating, wgan-gp, fgan-kl.")
+    ] = "nonsaturating",
     data: Annotated[
         tuple[str, ...],
-        Parameter(help="ring8, digits, ..., a file or a folder; two for cyclegan.", consume_multiple=True, negative=()),
+        Parameter(group=WHAT, help="ring8, digits, ..., a file or a folder; two for cyclegan.", **_MANY),
     ] = ("ring8",),
-    seeds: Annotated[Whole, Parameter(help="How many: 0, 1, 2, ... are trained together.")] = 4,
-    steps: Annotated[Whole, Parameter(help="Steps of the generator.")] = 2000,
-    every: Annotated[Whole, Parameter(help="Measure and save every so many steps.")] = 200,
-    batch: Annotated[Whole | None, Parameter(help="Samples per step; default the recipe's.")] = None,
-    lr: Annotated[float | None, Parameter(help="Learning rate; default the recipe's.")] = None,
-    penalty_weight: Annotated[float | None, Parameter(help="Of the recipe's penalty; default the recipe's.")] = None,
-    generator_lr: Annotated[float | None, Parameter(help="Of the generator, where it differs.")] = None,
-    critic_steps: Annotated[
-        Whole | None, Parameter(help="Before each of the generator's; default the recipe's.")
-    ] = None,
-    hidden: Annotated[
-        tuple[Whole, ...],
-        Parameter(help="Widths of both networks' hidden layers, as 64 64.", consume_multiple=True, negative=()),
-    ] = (128, 128),
-    activation: Annotated[str, Parameter(help="leaky-relu, relu, softplus or tanh.")] = "leaky-relu",
-    latent: Annotated[Whole, Parameter(help="Dimension of the generator's input.")] = 4,
-    measures: Annotated[
-        tuple[str, ...],
-        Parameter(help="What is measured, as w1 modes; default what is usual.", consume_multiple=True, negative=()),
+    seeds: Annotated[Whole, Parameter(group=WHAT, help="How many: 0, 1, 2, ... are trained together.")] = 4,
+    steps: Annotated[Whole, Parameter(group=WHAT, help="Steps of the generator.")] = 2000,
+    force: Annotated[bool, Parameter(group=WHAT, negative=(), help="Replace what is there.")] = False,
+    batch: Annotated[Whole | None, Parameter(group=LEARNING, help="Samples per step.")] = None,
+    lr: Annotated[tuple[float, ...], Parameter(group=LEARNING, help="Learning rate of both players.", **_NONE)] = (),
+    generator_lr: Annotated[
+        tuple[float, ...], Parameter(group=LEARNING, help="Of the generator, where it differs.", **_NONE)
     ] = (),
-    dtype: Annotated[str, Parameter(help="float32 or float64.")] = "float32",
-    device: Annotated[str, Parameter(help="A torch device.")] = "cpu",
+    anneal: Annotated[
+        bool | None, Parameter(group=LEARNING, help="Whether rates fall linearly to zero, against circling at the end.")
+    ] = None,
+    average: Annotated[
+        float | None,
+        Parameter(
+            group=LEARNING, help="Samples come from an average of generators of this decay, as 0.999; 0 for none."
+        ),
+    ] = None,
+    critic_steps: Annotated[Whole | None, Parameter(group=LEARNING, help="Before the generator's turn.")] = None,
+    generator_steps: Annotated[Whole, Parameter(group=LEARNING, help="In the generator's turn.")] = 1,
+    penalty_weight: Annotated[
+        tuple[float, ...], Parameter(group=LEARNING, help="Of the recipe's penalties, if it has some.", **_NONE)
+    ] = (),
+    hidden: Annotated[
+        tuple[Whole, ...], Parameter(group=NETWORKS, help="Widths of the hidden layers, as 64 64.", **_MANY)
+    ] = (128, 128),
+    activation: Annotated[
+        str, Parameter(group=NETWORKS, help="leaky-relu, relu, softplus, tanh or maxout.")
+    ] = "leaky-relu",
+    critic_hidden: Annotated[
+        tuple[Whole, ...], Parameter(group=NETWORKS, help="Of the critic, where it differs.", **_NONE)
+    ] = (),
+    critic_activation: Annotated[str | None, Parameter(group=NETWORKS, help="Of the critic, where it differs.")] = None,
+    batch_norm: Annotated[
+        tuple[str, ...], Parameter(group=NETWORKS, help="Whose layers are normalised: generator, critic.", **_NONE)
+    ] = (),
+    frequencies: Annotated[
+        tuple[float, ...],
+        Parameter(
+            group=NETWORKS, help="Of waves that the critic sees beside its points, as 1 2 4, for detail.", **_NONE
+        ),
+    ] = (),
+    latent: Annotated[Whole, Parameter(group=NETWORKS, help="Dimension of the generator's input.")] = 4,
+    every: Annotated[Whole, Parameter(group=MEASURING, help="Measure and save every so many steps.")] = 200,
+    measures: Annotated[
+        tuple[str, ...], Parameter(group=MEASURING, help="Which, as w1 modes; default what is usual.", **_NONE)
+    ] = (),
+    dtype: Annotated[str, Parameter(group=PLACE, help="float32 or float64.")] = "float32",
+    device: Annotated[str, Parameter(group=PLACE, help="A torch device.")] = "cpu",
     threads: Annotated[
         Whole | None,
-        Parameter(validator=Number(gte=1, lte=1024), help="Of torch; 1 is fastest where other work keeps cores busy."),
+        Parameter(
+            group=PLACE,
+            validator=Number(gte=1, lte=1024),
+            help="Of torch; 1 is fastest where other work keeps cores busy.",
+        ),
     ] = None,
-    force: Force = False,
 ) -> None:
     """Train a recipe on a data set for several seeds at once.
 
@@ -75,7 +119,7 @@ def train(
     """
     import torch
 
-    from divergences._checks import count
+    from divergences._checks import choice, count
     from divergences.errors import DataError
     from gan import console, distributed, environment, runs
     from gan.config import Config
@@ -84,11 +128,16 @@ def train(
     if threads is not None:
         torch.set_num_threads(threads)
     distributed.start()
-    architecture = Architecture(hidden, activation)
+    normalised = [choice(player, ("generator", "critic"), "batch_norm") for player in batch_norm]
     config = Config(
-        recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch, lr=lr,
-        generator_lr=generator_lr, penalty_weight=penalty_weight, critic_steps=critic_steps, latent=latent,
-        generator=architecture, critic=architecture, dtype=dtype, device=device,
+        recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch,
+        lr=_one_or_many(lr), generator_lr=_one_or_many(generator_lr), penalty_weight=_one_or_many(penalty_weight),
+        critic_steps=critic_steps, generator_steps=generator_steps, latent=latent, anneal=anneal, average=average,
+        generator=Architecture(hidden, activation, "generator" in normalised),
+        critic=Architecture(
+            critic_hidden or hidden, critic_activation or activation, "critic" in normalised, frequencies
+        ),
+        dtype=dtype, device=device,
     )  # fmt: skip
     first, record = distributed.rank() == 0, None
     if first:
@@ -207,6 +256,10 @@ def theory(
 
 
 app.command("gan.bench.command:bench", name="bench")
+
+
+def _one_or_many(values: tuple[float, ...]) -> float | tuple[float, ...] | None:
+    return values[0] if len(values) == 1 else values or None
 
 
 def main() -> None:

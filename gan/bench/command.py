@@ -20,7 +20,7 @@ def bench(
     budget: Annotated[float | None, Parameter(help="The share of the published steps to run.")] = None,
     seeds: Annotated[Whole | None, Parameter(help="How many; default the protocol's, or 5.")] = None,
     recipe: Annotated[tuple[str, ...], Parameter(help="Without a protocol: which, as wgan-gp hinge.", **_MANY)] = (),
-    data: Annotated[tuple[str, ...], Parameter(help="Names, files or folders; each with each recipe.", **_MANY)] = (),
+    data: Annotated[tuple[str, ...], Parameter(help="Names, files, folders; two for cyclegan.", **_MANY)] = (),
     steps: Annotated[Whole | None, Parameter(help="Of the generator; default 2000.")] = None,
     batch: Annotated[Whole | None, Parameter(help="Samples per step; default each recipe's.")] = None,
     critic_steps: Annotated[Whole | None, Parameter(help="Default each recipe's.")] = None,

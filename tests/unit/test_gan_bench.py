@@ -1,8 +1,14 @@
 """`gan bench`: what its table says is what the run folders say, whoever ran the cells, and the command repeats it."""
 
 import json
+import os
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -161,6 +167,65 @@ def test_processes_change_no_number(done, tmp_path, backend):
     bench.run_cells(READY, out, jobs=2, backend=backend, progress=lambda stage, part: told.append(part))
     assert timeless(table.save(READY, table.collect(READY, out), out)) == timeless(done[2])
     assert told == pytest.approx([1 / 3, 2 / 3, 1])
+
+
+def stepping(out):
+    """Wait until a cell of the bench has some snapshots, and is not finished; its folder."""
+    for _ in range(6000):
+        for path in out.glob("*/metrics.jsonl"):
+            if len(path.read_bytes().splitlines()) >= 3 and not (path.parent / "done.json").exists():
+                return path.parent
+        time.sleep(0.01)
+    raise AssertionError("no cell began")
+
+
+LONG = replace(SMALL, cells=tuple(cell(f"GAN {k}", "nonsaturating", steps=60) for k in range(4)), snapshots=30).at()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What the long bench gives when nobody is killed."""
+    out = tmp_path_factory.mktemp("long")
+    bench.run_cells(LONG, out)
+    return timeless(table.save(LONG, table.collect(LONG, out), out))
+
+
+def test_a_killed_worker_of_dask_changes_no_number(undisturbed, tmp_path):
+    """SIGKILL in the middle of a cell: the cluster gives it to another worker, which goes on from its checkpoint."""
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, protocol="tcp://"
+    )
+    with cluster, distributed.Client(cluster) as client:
+        before = set(client.run(os.getpid).values())
+        victim = min(before)
+        killer = Thread(target=lambda: (stepping(tmp_path), os.kill(victim, signal.SIGKILL)))
+        killer.start()
+        bench.run_cells(LONG, tmp_path, jobs=2, backend="dask", scheduler=client.scheduler.address)
+        killer.join()
+        assert victim not in set(client.run(os.getpid).values())
+    assert timeless(table.save(LONG, table.collect(LONG, tmp_path), tmp_path)) == undisturbed
+
+
+def test_a_killed_shard_changes_no_number(undisturbed, tmp_path):
+    """SIGKILL of one machine's command, in the middle of a cell: the same command goes on."""
+    code = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from pathlib import Path
+from test_gan_bench import LONG, bench
+bench.run_cells(LONG, Path({str(tmp_path)!r}), shard=(1, 2))
+"""
+    shard = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    left = stepping(tmp_path)
+    shard.kill()
+    assert shard.wait() == -signal.SIGKILL
+    assert not (left / "done.json").exists()
+    kept = lines(left)[1:3]
+    for k in (1, 0):
+        bench.run_cells(LONG, tmp_path, shard=(k, 2))
+    assert lines(left)[1:3] == kept  # to the second: what was on disk was not trained again
+    assert timeless(table.save(LONG, table.collect(LONG, tmp_path), tmp_path)) == undisturbed
 
 
 def test_a_stopped_bench_goes_on(done, tmp_path, monkeypatch):
@@ -375,6 +440,12 @@ def test_published_numbers_and_faults_are_shown(done, capsys):
         (["--recipe", "hinge", "hinge", "--out", "o"], 3, "differ in the letters"),
         (["--recipe", "dcgan", "--data", "ring8", "--out", "o"], 3, "ring8, dcgan: data must be images"),
         (["--data", "rign8", "--out", "o"], 2, "Did you mean 'ring8'"),
+        (
+            ["--recipe", "cyclegan", "--data", "ring8", "--out", "o"],
+            3,
+            "cyclegan on ring8: data must name two",
+        ),
+        (["--recipe", "cyclegan", "--data", *"ababab", "--out", "o"], 2, "data must be one of"),
         (["--data", "missing.csv", "--out", "o"], 5, "missing.csv"),
         (["--measures", "w3", "--out", "o"], 2, "measure must be one of"),
         (["--recipe", "hinge", "--penalty-weight", "1", "--out", "o"], 3, "hinge have no penalty"),
@@ -444,6 +515,22 @@ def test_force_starts_over_and_removes_runs_only(tmp_path, capsys):
     (out / "notes").rmdir()
     assert run_app(app, [*other, "--force"]) == 0
     assert json.loads((out / "bench.json").read_text())["arguments"] != []
+
+
+def test_translation_takes_two_data_sets_together(tmp_path, capsys):
+    """One row for the pair, beside rows of other recipes on each set; the command repeats it."""
+    small = ["--seeds", "2", "--steps", "2", "--hidden", "4", "--batch", "8", "-n", "20", "--measures", "w1", "modes"]
+    asked = ["--recipe", "cyclegan", "hinge", "--data", "ring8", "grid25", *small]
+    assert run_app(app, ["bench", *asked, "--out", str(tmp_path / "a"), "--report", str(tmp_path / "r.html")]) == 0
+    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert run_app(app, [*command[1:-1], str(tmp_path / "b")]) == 0
+    first, second = (json.loads((tmp_path / k / "bench.json").read_text()) for k in "ab")
+    assert timeless(first) == timeless(second)
+    named = [(row["data"], row["name"]) for row in first["rows"]]
+    assert named == [("ring8", "hinge"), ("grid25", "hinge"), ("ring8 grid25", "cyclegan")]
+    last = lines(tmp_path / "a" / "ring8-grid25-cyclegan")[-1]
+    assert first["rows"][2]["values"] == {"w1": last["w1"], "modes": [None, None]}
+    assert first["notes"] == ["ring8 grid25, cyclegan: no modes: not measured on this target (2 of 2 seeds)"]
 
 
 def test_files_of_hostile_names_get_plain_folders(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """The command `gan`: its files, its exit codes, its one-line errors."""
 
 import fcntl
+import shlex
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from divergences.console import run as run_app
 from gan import console, runs
 from gan.cli import app
 from gan.config import Config
+from gan.game import Game
 from gan.networks import Architecture
 
 SHAPE = ["--measures", "w1", "modes", "--steps", "8", "--every", "2", "--hidden", "8", "--batch", "16", "--latent", "2"]
@@ -54,6 +57,13 @@ def test_command_line(tmp_path, capsys):
         (["train", "--data", "nowhere.csv", "--out", "run"], 5, "nowhere.csv"),
         (["train", "--data", "rign8", "--out", "run"], 2, "Did you mean 'ring8'"),
         (["train", "--hidden", "0", "--out", "run"], 3, "hidden"),
+        (["train", "--critic-hidden", "0", "--out", "run"], 3, "hidden"),
+        (["train", "--average", "1", "--out", "run"], 3, "average, a decay, must lie in [0, 1)"),
+        (["train", "--batch-norm", "critics", "--out", "run"], 2, "Did you mean 'critic'"),
+        (["train", "--critic-activation", "rely", "--out", "run"], 2, "Did you mean 'relu'"),
+        (["train", "--generator-steps", "0", "--out", "run"], 3, "generator_steps must be"),
+        (["train", "--lr", "0.1", "0.1", "--out", "run"], 3, "list of different numbers"),
+        (["train", "--frequencies", "-1", "--out", "run"], 3, "a frequency must be"),
         (["train", "--hidden", "100000000", "100000000", "--steps", "1", "--out", "run"], 3, "fit into memory"),
         (["train", "--device", "cuda:99", "--out", "run"], 3, "device must be"),
         (["train", "--threads", "0", "--out", "run"], 2, "threads"),
@@ -71,6 +81,39 @@ def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
     assert captured.err.count("\n") == 1
 
 
+def test_every_field_has_its_flag(tmp_path, capsys):
+    """What the flags say is what the run's configuration holds, lists of settings among it."""
+    said = shlex.split("""--recipe wgan-gp --data grid25 --seeds 2 --steps 2 --every 1 --batch 8 --lr 0.01 0.02
+        --generator-lr 0.03 --anneal --average 0.5 --critic-steps 1 --generator-steps 2 --penalty-weight 0.5 1
+        --hidden 8 --activation relu --critic-hidden 6 5 --critic-activation tanh --batch-norm generator
+        --frequencies 1 2 --latent 3 --measures modes --dtype float64 --device cpu --threads 1""")
+    assert run_app(app, ["train", *said, "--out", str(tmp_path)]) == 0
+    expected = Config(
+        recipe="wgan-gp", data="grid25", seeds=(0, 1), steps=2, every=1, batch=8, lr=(0.01, 0.02), generator_lr=0.03,
+        anneal=True, average=0.5, critic_steps=1, generator_steps=2, penalty_weight=(0.5, 1.0), latent=3,
+        generator=Architecture((8,), "relu", batch_norm=True),
+        critic=Architecture((6, 5), "tanh", frequencies=(1.0, 2.0)), dtype="float64",
+    )  # fmt: skip
+    assert runs.read(tmp_path).config == expected
+    plain = Config()
+    unsaid = [field.name for field in fields(Config) if getattr(expected, field.name) == getattr(plain, field.name)]
+    assert unsaid == ["device"]
+    with pytest.raises(SystemExit):
+        app(["train", "--help"])
+    shown = capsys.readouterr().out
+    for group in ("What is trained", "How it learns", "The networks", "What is measured", "Where it runs"):
+        assert group in shown
+
+
+@pytest.mark.parametrize("flag", [[], ["--no-anneal"], ["--average", "0"]])
+def test_a_recipes_own_constants_can_be_taken_back(flag, tmp_path):
+    """Absent is the recipe's own; the mixture's annealing and average can be turned off."""
+    small = ["--recipe", "wgan-gp-mixture", "--hidden", "4", "--steps", "1", "--seeds", "1", "--measures", "modes"]
+    assert run_app(app, ["train", *small, *flag, "--out", str(tmp_path)]) == 0
+    game = Game(runs.read(tmp_path).config)
+    assert (game.recipe.anneal, game.recipe.average) == (flag != ["--no-anneal"], 0.0 if "--average" in flag else 0.99)
+
+
 def test_a_measure_that_does_not_apply_leaves_no_folder(tmp_path):
     """What is refused before a run begins makes none."""
     assert run_app(app, ["train", "--measures", "memorisation", "--out", str(tmp_path / "run")]) == 3
@@ -81,10 +124,10 @@ def test_an_interrupt_keeps_what_is_saved(tmp_path, monkeypatch, capsys):
     """Ctrl-C ends with exit code 130 and one line that says how to go on; the command then does."""
     out, right = tmp_path / "run", runs._save
 
-    def interrupted(folder, snapshot, record, samples):
+    def interrupted(folder, snapshot, *rest):
         if snapshot.step == 4:
             raise KeyboardInterrupt
-        right(folder, snapshot, record, samples)
+        right(folder, snapshot, *rest)
 
     monkeypatch.setattr(runs, "_save", interrupted)
     assert run_app(app, ["train", *OPTIONS, "--out", str(out)]) == 130

@@ -32,8 +32,8 @@ from gan.random import Stream, normal
 def domains(kind: Any, inputs, hidden, outputs, split_at) -> Any:
     """Two networks, each for one of two domains, that share inputs and outputs."""
     reads, ends = (split_at, inputs - split_at), (split_at, outputs - split_at)
-    pairs = zip(reads[::-1] if kind is Swap else reads, ends, strict=True)
-    return kind(*(perceptron(a, hidden, b) for a, b in pairs), split_at)
+    one, other = reads[::-1] if kind is Swap else reads
+    return kind(perceptron(one, hidden, ends[0]), perceptron(other, hidden, ends[1]), split_at)
 
 
 VECTORS = {

@@ -182,7 +182,13 @@ def scatter(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> Non
         margin = (real.max() - real.min() or 1) / 8
         edges = np.linspace(real.min() - margin, real.max() + margin, 60)
         axes.hist(real[:, 0], edges, color=REAL, label="target")
-        axes.hist(fake[:, 0], edges, color=FAKE, histtype="step", label="generator")
+        # What lies beyond the frame is counted in the bins at its ends, and said.
+        inside = np.clip(fake[:, 0], edges[0], edges[-1])
+        axes.hist(inside, edges, color=FAKE, histtype="step", label="generator")
+        beyond = int((inside != fake[:, 0]).sum())
+        if beyond:
+            said = f"{beyond} of {len(fake)} beyond"
+            axes.text(0.5, 0.97, said, transform=axes.transAxes, fontsize=7, ha="center", va="top")
         return
     axes.scatter(*real.T[:2], s=3, c=REAL, linewidths=0, label="target", rasterized=True)
     axes.scatter(*fake.T[:2], s=3, c=FAKE, alpha=0.5, linewidths=0, label="generator", rasterized=True)

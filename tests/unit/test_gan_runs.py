@@ -11,16 +11,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 import gan
 from divergences.errors import ConvergenceError, DataError, FileFormatError
 from gan import console, report, runs
 from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
+from gan.data import dataset
 from gan.game import Game
 from gan.networks import Architecture
 from gan.snapshot import BELIEVED
@@ -486,3 +489,18 @@ def test_report_in_other_units(tmp_path):
     axes = report.distance_figure(held).axes
     assert [a.get_ylabel() for a in axes] == ["W₁, in units of the data", "kl"]
     assert len(report.samples_figure(held).axes[0].patches) > 0
+
+
+@pytest.mark.parametrize("beyond", [0, 3, 50])
+def test_a_histogram_counts_every_point(beyond):
+    """Points of a generator that is far off the target are in the bins at the ends, and are said to be beyond."""
+    axes = Figure().subplots()
+    real, fake = np.linspace(-1, 1, 50)[:, None], np.linspace(-1, 1, 50)[:, None]
+    fake[:beyond] = 1e9
+    report.scatter(axes, dataset("mixture1d"), real, fake)
+    outline: Any = axes.patches[-1]
+    x, y = outline.get_xy().T
+    area = abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
+    width = np.diff(np.unique(x)).min()
+    assert area / width == pytest.approx(50)
+    assert [text.get_text() for text in axes.texts] == ([f"{beyond} of 50 beyond"] if beyond else [])

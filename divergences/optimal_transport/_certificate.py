@@ -154,7 +154,7 @@ def shrink_to(wanted: np.ndarray, present: np.ndarray) -> np.ndarray:
 def filling(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cells and masses that add the missing rows a and columns b; nothing where nothing is missing."""
     a, b = np.maximum(a, 0.0), np.maximum(b, 0.0)
-    if not (a.any() and b.any()):
+    if min(a.sum(), b.sum()) <= 2.0**-1000 * max(a.sum(), b.sum()):  # they are of one total, but for rounding
         return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
     rows, columns, mass = staircase(a, b)
     used = mass > 0
@@ -170,7 +170,9 @@ def primal_bound(problem: Problem, plan: Plan, off: float) -> float:
         radius += sum(r for _, r in parts)
     else:
         value, radius = dot(plan.data, problem.cost_at(plan.row, plan.col))
-    radius += problem.relative_error * abs(value) * (1 + 2.0**-40) + problem.absolute_error * problem.mass * 2
+    radius += problem.relative_error * abs(value) * (1 + 2.0**-40)
+    if problem.absolute_error > 0:
+        radius += problem.absolute_error * problem.mass * 2 + SUBNORMAL
     radius += repair_cost(problem, plan, off) + problem.mass_slack * abs(value) * 2
     return above(value, radius)
 
@@ -229,7 +231,8 @@ def _lowered(problem: Problem, block: np.ndarray) -> np.ndarray:
     """Computed costs less what rounding may have added to them."""
     if problem.relative_error == 0 and problem.absolute_error == 0:
         return block
-    return block * (1 - 2 * problem.relative_error) - 2 * problem.absolute_error
+    lowered = block * (1 - 2 * problem.relative_error) - 2 * problem.absolute_error
+    return np.maximum(lowered, 0.0) if problem.nonnegative else lowered
 
 
 def dual_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:
@@ -241,6 +244,8 @@ def dual_bound(problem: Problem, f: np.ndarray, g: np.ndarray) -> float:
     radius += problem.imbalance / problem.mass * (abs(left) + abs(right))
     if problem.mass_rounding:
         radius += 2 * problem.mass_rounding * float(problem.a @ np.abs(f) + problem.b @ np.abs(g))
+    if problem.crumbs:
+        radius += SUBNORMAL * (1 + float(np.sum(np.abs(f)) + np.sum(np.abs(g))))
     radius += problem.mass_slack * abs(value) * 2
     return below(value, radius)
 

@@ -50,6 +50,7 @@ class Problem:
     mass_slack: float  # relative error of the total mass: uniform masses stand for exactly 1/n
     points: tuple[np.ndarray, np.ndarray] | None = None  # as the caller gave them
     mass_rounding: float = 0.0  # relative error of each mass, where the totals had to be reconciled
+    nonnegative: bool = True  # whether no cost is negative, and hence no optimal cost either
 
     @classmethod
     def from_samples(
@@ -87,9 +88,10 @@ class Problem:
         n, m = matrix.shape
         a, b, mass_exponent, slack, rounding = _masses(a, b, n, m, tolerance)
         largest = float(np.max(np.abs(matrix)))
+        nonnegative = bool(matrix.min() >= 0)  # before small ones are flushed to -0.0
         exponent = exponent_of(largest, 1.0)
         matrix = np.ldexp(matrix, -exponent) if exponent else matrix
-        problem = cls(a, b, None, None, matrix, 1.0, "", exponent, mass_exponent, slack, None, rounding)
+        problem = cls(a, b, None, None, matrix, 1.0, "", exponent, mass_exponent, slack, None, rounding, nonnegative)
         return problem._representable()
 
     def _representable(self) -> "Problem":
@@ -119,6 +121,11 @@ class Problem:
         value, radius = total(np.concatenate([self.a, -self.b]))
         bound = abs(value) + radius + 2 * self.mass_rounding * self.mass
         return bound + sum(self.shape) * SUBNORMAL if self.mass_exponent else bound
+
+    @cached_property
+    def crumbs(self) -> bool:
+        """Whether taking out the exponent may have rounded a mass, to a subnormal number or to 0."""
+        return self.mass_exponent > 0 and float(min(self.a.min(), self.b.min())) < 2.0**-1021
 
     @property
     def relative_error(self) -> float:
@@ -166,17 +173,12 @@ class Problem:
     @cached_property
     def worst(self) -> float:
         """A bound on what one unit of misplaced mass can cost: no plan has any at a point without mass."""
-        rows, columns = self.a > 0, self.b > 0
+        rows, columns = (self.a > 0) | self.crumbs, (self.b > 0) | self.crumbs
         if self.x is not None and self.y is not None:
             diameter = _box(self.x[rows], self.y[columns], self.metric)
             return diameter**self.power * (1 + 4 * self.relative_error) + self.absolute_error
         largest = float(np.max(np.abs(self._matrix), where=rows[:, None] & columns, initial=0.0))
         return largest if self.nonnegative else 3 * largest
-
-    @cached_property
-    def nonnegative(self) -> bool:
-        """Whether no cost is negative, and hence no optimal cost either."""
-        return self.matrix is None or bool(self.matrix.min() >= 0)
 
     @cached_property
     def mean_cost(self) -> float:

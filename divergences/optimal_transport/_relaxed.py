@@ -94,13 +94,29 @@ def given(x: Any, y: Any, p: float, cost: Any, a: Any, b: Any, metric: str) -> G
     masses = [None if v is None else check.masses(v, name) for v, name in ((a, "a"), (b, "b"))]
     namespace(*sides, *(v for v in masses if v is not None))
     left, right = (_mass(v, size, name) for v, size, name in zip(masses, base.shape, "ab", strict=True))
-    peak = max(float(left.max()), float(right.max()))
-    exponent = math.frexp(peak)[1] if not 2.0**-300 < peak < 2.0**300 else 0
     tensors = None
     if is_torch(sides[0]):
         x, y, cost = (*sides, None) if len(sides) == 2 else (None, None, sides[0])
         tensors = Tensors(x, y, masses[0], masses[1], cost)
-    return Given(base, np.ldexp(left, -exponent), np.ldexp(right, -exponent), exponent, tensors, result_dtype(*inputs))
+    return Given(base, left, right, 0, tensors, result_dtype(*inputs))
+
+
+def in_range(problem: Given) -> Given:
+    """The problem with masses whose products stay far from overflow; refused where that would round a mass.
+
+    Large ones are not taken down further than needs be, to leave room for small ones.
+    """
+    peak = max(float(problem.a.max()), float(problem.b.max()))
+    if 2.0**-300 < peak < 2.0**300:
+        return problem
+    exponent = math.frexp(peak)[1] - (200 if peak > 1 else 0)
+    sides = [(v, np.ldexp(v, -exponent)) for v in (problem.a, problem.b)]
+    if any(np.any(np.ldexp(inner, exponent) != v) for v, inner in sides):
+        raise DataError(
+            f"Masses must be at least {math.ldexp(1.0, exponent - 1022):.2g} where others reach {peak:.2g}; smaller "
+            "ones would be rounded. Set them to 0, or cut the large ones off."
+        )
+    return replace(problem, a=sides[0][1], b=sides[1][1], mass_exponent=exponent)
 
 
 def _mass(masses: Array | None, size: int, name: str) -> np.ndarray:
@@ -157,6 +173,7 @@ def extended(
     absolute += SUBNORMAL if step else 0.0
     exponents: Any = balanced.exponent + exponent, balanced.mass_exponent + problem.mass_exponent
     changed = dict(same, exponent=exponents[0], mass_exponent=exponents[1], relative=relative, absolute=absolute)
+    changed["nonnegative"] = base.nonnegative
     out = Extended(**changed)
     out._representable()
     return out

@@ -92,9 +92,10 @@ class Exact:
         """The solution by POT."""
         # POT leaves points without mass out of its dual, so they stay outside and bind nothing.
         rows, columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
+        a, b, unit = whole_masses(problem.a[rows], problem.b[columns])
+        rows, columns, a, b = rows[a > 0], columns[b > 0], a[a > 0], b[b > 0]  # a mass may have been flushed to 0
         whole = problem.shape == (len(rows), len(columns))
         cost = problem.cost if whole else problem.cost[np.ix_(rows, columns)]
-        a, b, unit = whole_masses(problem.a[rows], problem.b[columns])
         runs = []
         for cut in _cuts(cost):
             runs.append(_simplex(a, b, cost, cut, self.max_iterations))

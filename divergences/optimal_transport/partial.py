@@ -17,6 +17,7 @@ from divergences.optimal_transport._relaxed import (
     extended,
     finished,
     given,
+    in_range,
     plain,
     proved,
     remainder,
@@ -65,18 +66,18 @@ def partial_transport(
     """
     whole = given(x, y, p, cost, a, b, metric)
     amount = check.positive(plain(mass, "mass"), "mass", strict=False)
-    asked = _at_most(whole, amount)
-    if asked == 0:
+    if amount == 0:
         return _nothing(whole)
     # No place can use more than the mass, and masses far above it would drown it in their rounding.
-    problem = replace(whole, a=np.minimum(whole.a, asked), b=np.minimum(whole.b, asked))
+    problem = in_range(replace(whole, a=np.minimum(whole.a, amount), b=np.minimum(whole.b, amount)))
+    asked = _at_most(problem, amount)
     costs = problem.base.cost
     prices = 0.0, max(0.0, -float(costs.min())) + problem.base.mean_cost
     balanced = extended(problem, costs, _left_over(problem, asked), prices, problem.exponent)
     proof = _proved(balanced, solver or Exact(), problem, asked)
     f, g, multiplier = _multipliers(*proof.potentials, *costs.shape)
-    f, multiplier = _uncapped(f, multiplier, whole.a > asked)
-    g, multiplier = _uncapped(g, multiplier, whole.b > asked)
+    f, multiplier = _uncapped(f, multiplier, whole.a > amount)
+    g, multiplier = _uncapped(g, multiplier, whole.b > amount)
     result = restricted(proof, whole, None, (f, g, multiplier))
     return finished(result, whole, {"a": f, "b": g}, strict=strict)
 
@@ -101,7 +102,7 @@ def _proved(balanced: Problem, solver: Solver, problem: Given, asked: float) -> 
 
 
 def _at_most(problem: Given, amount: float) -> float:
-    """The mass asked for, in internal units; refused where there is not so much."""
+    """The mass asked for, in internal units; refused where the masses, cut off there, do not hold so much."""
     asked = float(scaled(amount, -problem.mass_exponent))
     most = min(exact_sum(problem.a), exact_sum(problem.b))
     if asked > most * (1 + MASS_TOLERANCE):
@@ -129,10 +130,21 @@ def _nothing(problem: Given) -> UnbalancedResult:
     least = float(problem.base.cost.min())
     least -= 2 * (problem.base.relative_error * abs(least) + problem.base.absolute_error)
     price = float(np.nextafter(scaled(least, problem.exponent), -np.inf))
-    a, b = (np.ldexp(v, problem.mass_exponent) for v in (problem.a, problem.b))
     potentials = np.zeros(n), np.zeros(m)
     result = UnbalancedResult(
-        0.0, 0.0, 0.0, coo_array((n, m)), 0.0, 0.0, a, b, potentials, price, True, 0, "none: nothing to transport"
+        0.0,
+        0.0,
+        0.0,
+        coo_array((n, m)),
+        0.0,
+        0.0,
+        problem.a,
+        problem.b,
+        potentials,
+        price,
+        True,
+        0,
+        "none: nothing to transport",
     )
     return finished(result, problem, {"a": potentials[0], "b": potentials[1]}, strict=True)
 

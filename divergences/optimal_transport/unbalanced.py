@@ -17,6 +17,7 @@ from divergences.optimal_transport._relaxed import (
     extended,
     finished,
     given,
+    in_range,
     plain,
     proved,
     remainder,
@@ -79,7 +80,7 @@ def unbalanced_transport(
     """
     check.choice(penalty, PENALTIES, "penalty")
     price = check.positive(plain(marginal_cost, "marginal_cost"), "marginal_cost")
-    problem = given(x, y, p, cost, a, b, metric)
+    problem = in_range(given(x, y, p, cost, a, b, metric))
     if not problem.base.nonnegative:
         raise DataError(
             f"cost must not be negative, or mass may be made to be transported; got {np.min(cost):g}. Add a constant."
@@ -106,6 +107,8 @@ def _by_truncation(problem: Given, price: float, solver: Solver, strict: bool) -
         costs, exponent = scaled(costs, exponent - own), float(own)
     sides = remainder(problem.b), remainder(problem.a)
     balanced = extended(problem, np.minimum(costs, 2 * inner), sides, (inner, 0.0), exponent)
+    if not beyond:  # true costs are cut off as well, and no error is larger than what is left
+        balanced = replace(balanced, absolute=min(balanced.absolute, 2 * float(balanced.cost.max())))
     proof = proved(balanced, solver, problem, 0.0)
     n, m = costs.shape
     f, g = (
@@ -127,6 +130,7 @@ def _dearer(result: UnbalancedResult, problem: Given, more: float) -> Unbalanced
     # `more` is a difference of a rounded number, itself rounded.
     paid = float(scaled(abs(excess) * more, problem.mass_exponent))
     radius = float(scaled(radius * more, problem.mass_exponent)) + 16 * UNIT * paid
+    radius += 4 * SUBNORMAL if paid < 2.0**-900 else 0.0
     upper = above(result.upper + paid, radius + UNIT * (paid + result.upper))
     if not np.isfinite(upper):
         raise DataError(

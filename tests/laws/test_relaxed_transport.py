@@ -58,6 +58,36 @@ def test_total_variation_by_all_vertices(problem, price):
     assert result.transport_cost + penalties == pytest.approx(result.cost, rel=1e-9, abs=1e-13 * scale)
 
 
+@pytest.mark.parametrize(("cost", "a", "b", "mass"), [
+    ([[0.0, -24278402464.0]], [7.0], [1e300, 7.0], 7e-12),  # a huge mass of which next to nothing can be used
+    ([[9.0], [6e107]], [3877907.0, 0.875], [4e255], 3.5e-94),
+    ([[-1.5e214]], [1e300], [2.8e249], 2.8e-51),
+    ([[1e300, -1e-150], [0.0, 0.0]], [0.75, 0.75], [1.0, 0.75], 1.5),  # a negative cost beside huge ones
+    ([[1e-224, -1e300]], [2.5e-45], [5e9, 0.0], 2.5e-57),
+])  # fmt: skip
+def test_partial_transport_of_hostile_sizes(cost, a, b, mass):
+    """What scaling takes from small masses and costs beside enormous ones never makes the bracket false."""
+    cost, a, b = np.array(cost), np.array(a), np.array(b)
+    result = dv.partial_transport(cost=cost, a=a, b=b, mass=mass, strict=False)
+    assert laws.outside(result, oracle.optimum(*oracle.partial_program(cost, a, b, mass))) <= 0
+    assert laws.dual_excess(result, cost) <= 0
+
+
+@pytest.mark.parametrize(("cost", "a", "b", "price"), [
+    ([[1e-323], [2.5e-323]], [1e-11, 2.5e-323], [1e-11], 0.542),  # a subnormal amount is left behind
+    ([[0.9, 5.0]], [1.0], [2e-323, 1e64], 0.555),
+    ([[1e300]], [6e11], [8e5], 2e-323),  # a price far below what rounding may take from costs
+    ([[1e150], [1e300]], [0.9, 1e300], [3.0], 5e-324),
+])  # fmt: skip
+def test_total_variation_of_hostile_sizes(cost, a, b, price):
+    """The same, and no end is infinite."""
+    cost, a, b = np.array(cost), np.array(a), np.array(b)
+    result = dv.unbalanced_transport(cost=cost, a=a, b=b, marginal_cost=price, strict=False)
+    assert np.isfinite([result.lower, result.upper, *result.potentials[0], *result.potentials[1]]).all()
+    assert laws.outside(result, oracle.optimum(*oracle.variation_program(cost, a, b, price))) <= 0
+    assert laws.dual_excess(result, cost) <= 0
+
+
 tenths = st.integers(-30, 30).map(lambda k: k / 10)
 
 

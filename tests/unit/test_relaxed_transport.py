@@ -191,6 +191,8 @@ def test_what_else_is_refused():
         dv.unbalanced_transport(cost=[[-1.0, 2.0]], marginal_cost=1, penalty="tv")
     with pytest.raises(DataError, match="penalty must be one of"):
         dv.unbalanced_transport(X, Y, marginal_cost=1, penalty="l2")
+    with pytest.raises(DataError, match=r"Masses must be at least 1\.9e-68 where others reach 1e\+300"):
+        dv.unbalanced_transport([0.0], [1.0], marginal_cost=1, a=[1e300], b=[1e-100])
     asking: Any = torch.tensor(0.5, requires_grad=True)
     with pytest.raises(DataError, match="mass must be a plain number"):
         dv.partial_transport(X, Y, mass=asking)

@@ -169,6 +169,20 @@ def test_extreme_masses(total):
     assert r.gap <= 1e-14 * 3 * total + 2e-323  # each end moved outwards by at most two subnormal steps
 
 
+@pytest.mark.parametrize("solver", [Exact(), LinearProgram()])
+def test_a_mass_too_small_to_be_scaled(solver):
+    """A column of next to no mass is left to the certificate, which knows its potential; the gap still closes."""
+    cost = np.array([[-4.5, 0.25, 0.75], [-4.1, 0.5, 0.125], [-4.7, 1.0, 0.375]])
+    for a, b in (([3.0, 4.0, 1.0], [5e-324, 7.0, 1.0]), ([3e80, 4e80, 1e80], [1e-300, 7e80, 1e80])):
+        assert transport(cost, a, b, solver=solver).cost == pytest.approx(3.125 * a[2], rel=1e-12)
+
+
+def test_a_negative_cost_too_small_to_be_scaled():
+    """Beside an enormous cost it may count as 0, and the lower end stays below it."""
+    result = transport([[-1e-300, 1e300]], [1.0], [1.0, 0.0], strict=False)
+    assert result.lower < 0 <= result.upper
+
+
 def test_stopped_early():
     """A solver at its limit raises with a true bracket that survives pickling; strict=False returns it."""
     rng = np.random.default_rng(0)

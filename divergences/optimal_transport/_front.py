@@ -1,5 +1,6 @@
 """The two front doors, `wasserstein` for samples and `transport` for a cost matrix."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -119,12 +120,11 @@ def _as_tensors(
     if isinstance(result, EntropicResult):
         raw = cast(GibbsPlan, result._raw)
         f, g = (v * 2.0 ** (problem.power * problem.exponent) for v in (raw.f, raw.g))
-        plan = raw.dense() * 2.0**problem.mass_exponent
-        slopes = _needed(problem, plan, f, g, tensors)
+        slopes = _needed(problem, lambda: raw.dense() * 2.0**problem.mass_exponent, f, g, tensors)
         common["regularized"] = with_gradients(result.regularized, tensors.given, slopes).to(dtype)
         common["cost"], common["distance"] = (like(v, example).to(dtype) for v in (result.cost, result.distance))
         return replace(result, **common)
-    slopes = _needed(problem, result.plan, *result.potentials, tensors)
+    slopes = _needed(problem, lambda: result.plan, *result.potentials, tensors)
     common["cost"] = with_gradients(result.cost, tensors.given, slopes).to(dtype)
     # The chain rule of cost**(1/p); at cost 0, its minimum, the gradient is set to 0.
     power, distance = problem.power, np.float64(result.distance)
@@ -135,11 +135,11 @@ def _as_tensors(
     return replace(result, **common)
 
 
-def _needed(problem: Problem, plan: Any, f: Any, g: Any, tensors: Tensors) -> list[np.ndarray | None]:
+def _needed(problem: Problem, plan: Callable[[], Any], f: Any, g: Any, tensors: Tensors) -> list[np.ndarray | None]:
     """Gradients for the inputs, or nothing where no input asks for one."""
     if not any(t.requires_grad for t in tensors.given):
         return [None] * len(tensors.given)
-    return list(gradients(problem, plan, f, g, tensors))
+    return list(gradients(problem, plan(), f, g, tensors))
 
 
 def _tolerance(*weights: Any) -> float:

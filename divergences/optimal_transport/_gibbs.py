@@ -261,14 +261,14 @@ def scaled_sweep(
 def _plan_row(
     pairs: Pairs, i: int, f: float, a: float, g: np.ndarray, b: np.ndarray, inverse: float, out: np.ndarray
 ) -> float:  # fmt: skip
-    """out <- a b exp((f + g - c_i) / epsilon), by tiles; its sum."""
+    """out <- a b exp((f + g - c_i) / epsilon), at most a, by tiles; its sum."""
     total = 0.0
     for low in range(0, len(g), TILE):
         high = min(low + TILE, len(g))
         tile, trend, mass = out[low:high], g[low:high], b[low:high]
         _tile(pairs, i, low, high, tile)
         for q in range(high - low):
-            tile[q] = a * (mass[q] * _exp(min((f - tile[q] + trend[q]) * inverse, LARGEST)))
+            tile[q] = a * min(mass[q] * _exp(min((f - tile[q] + trend[q]) * inverse, LARGEST)), 1.0)
         total += _sum(tile)
     return total
 

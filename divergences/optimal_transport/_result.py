@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 
 from divergences._arrays import Array
 from divergences.errors import ConvergenceError, DataError
-from divergences.optimal_transport._certificate import Bracket, bracket, round_to_marginals, unscaled
+from divergences.optimal_transport._certificate import NEGLIGIBLE, Bracket, bracket, round_to_marginals, unscaled
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import UNIT
 from divergences.optimal_transport._solution import GibbsPlan, Solution
@@ -101,6 +101,9 @@ def certify(problem: Problem, solution: Solution, solver: str) -> TransportResul
     """
     proof = bracket(problem, solution)
     converged = solution.converged and (not solution.exact or proof.upper - proof.lower <= _target(problem, proof))
+    notes = solution.notes
+    if converged and proof.marginal_error > 2 * solution.tolerance + NEGLIGIBLE:  # both sides
+        converged, notes = False, (*notes, "rounding keeps the marginals from the tolerance at so small an epsilon")
     in_cost = problem.power * problem.exponent + problem.mass_exponent
     lower, upper = unscaled(proof.lower, in_cost, up=False), unscaled(proof.upper, in_cost, up=True)
     exponent = problem.exponent + problem.mass_exponent / problem.power
@@ -110,7 +113,7 @@ def certify(problem: Problem, solution: Solution, solver: str) -> TransportResul
     common: dict[str, Any] = dict(
         cost=upper, distance=distance, lower=lower, upper=upper, distance_lower=low, distance_upper=high,
         potentials=potentials, converged=converged, iterations=solution.iterations,
-        marginal_error=proof.marginal_error, solver=solver, notes=solution.notes, _problem=problem, _raw=raw,
+        marginal_error=proof.marginal_error, solver=solver, notes=notes, _problem=problem, _raw=raw,
     )  # fmt: skip
     if solution.regularized is None or not isinstance(solution.plan, GibbsPlan):
         return TransportResult(**common)

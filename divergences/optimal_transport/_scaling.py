@@ -40,7 +40,9 @@ class Scaling:
                 return True
             if self.iterations >= self.max_iterations:
                 return False
-            if not _tame(sums / self.b):
+            with np.errstate(over="ignore"):  # the quotient by a crumb
+                tame = _tame(sums / self.b)
+            if not tame:
                 self._update(sums, epsilon)
                 continue
             scaled = self.sweeps.scaled if stored else self._streamed(epsilon)
@@ -51,10 +53,9 @@ class Scaling:
 
     def _update(self, sums: np.ndarray, epsilon: float) -> None:
         """The plain update of g, in the log domain."""
-        ratio = sums / self.b
-        lost = np.flatnonzero(ratio < _EMPTY)
-        ratio[lost] = 1.0
-        self.g = self.g - epsilon * np.log(ratio)
+        lost = np.flatnonzero(sums <= _EMPTY * self.b)
+        sums[lost] = self.b[lost]
+        self.g = self.g - epsilon * (np.log(sums) - np.log(self.b))
         if len(lost):
             self.g[lost] = self.sweeps.softmin(self.f, epsilon, self.columns[lost], columns=True)
 

@@ -1,5 +1,6 @@
 """What a solver hands over: a raw plan and raw potentials, which nobody trusts yet."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,6 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from divergences.optimal_transport._problem import Problem
+
+LARGEST = 709.0  # exp of it is a float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +28,10 @@ class GibbsPlan:
         plan /= self.epsilon
         plan[self.problem.a == 0] = -np.inf  # where both masses are 0 the exponent may be anything
         plan[:, self.problem.b == 0] = -np.inf
-        np.exp(plan, out=plan)
-        plan *= self.problem.a[:, None]
+        np.exp(np.minimum(plan, LARGEST, out=plan), out=plan)
         plan *= self.problem.b * (1 / np.sum(self.problem.b))
+        np.minimum(plan, 1.0, out=plan)  # a probability given the row, whatever rounding made of a small epsilon
+        plan *= self.problem.a[:, None]
         return plan
 
 
@@ -36,7 +40,7 @@ class Solution:
     """Raw output of a solver, in the problem's internal units: neither marginals nor potentials need be feasible.
 
     `feasible` says that the solver proved its potentials feasible, so that no pass over all pairs is needed. A solver
-    that is not `exact` is not held to a closed gap.
+    that is not `exact` is not held to a closed gap, one with a `tolerance` to marginals that are right to it.
     """
 
     plan: coo_array | GibbsPlan
@@ -47,6 +51,7 @@ class Solution:
     feasible: bool = False
     exact: bool = True
     regularized: float | None = None
+    tolerance: float = math.inf  # L1 on either side, for total mass one
     notes: tuple[str, ...] = ()
 
 

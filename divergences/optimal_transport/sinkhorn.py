@@ -20,7 +20,7 @@ class Sinkhorn:
     """Entropic transport: min <P, C> + epsilon KL(P | a x b) for total mass one, times the mass.
 
     epsilon: in units of cost; None is 0.05 * mean cost, which gradients take for a constant.
-    tolerance: on the L1 error of the marginals, for total mass one.
+    tolerance: on the L1 error of the marginals, for total mass one; rounding may miss it below 1e-8 of the mean cost.
     gap: a width of the bracket to reach, in units of cost times mass; epsilon is then lowered until it is reached.
     max_iterations: bound on the sweeps (one update of each potential), over all values of epsilon together.
     streamed: True computes all kernels anew in each sweep, in memory O(n + m) for points; False stores one in single
@@ -59,7 +59,7 @@ class Sinkhorn:
         """A raw solution of `problem`: a Gibbs plan with exact row marginals, and its potentials."""
         scaling = Scaling(problem, self.max_iterations, streamed=self.streamed)
         mean, largest = scaling.sweeps.mean_cost(), problem.largest
-        epsilon = 0.05 * mean or 1.0
+        epsilon = max(0.05 * mean, _LEAST * largest) or 1.0
         if self.epsilon is not None:
             epsilon = rescaled(self.epsilon, -problem.power * problem.exponent)
         if epsilon < _LEAST * largest:
@@ -72,7 +72,7 @@ class Sinkhorn:
         converged = scaling.run(epsilon, self.tolerance)
         solution = scaling.solution(epsilon, converged)
         if self.gap is None:
-            return solution
+            return replace(solution, tolerance=self.tolerance)
         wanted = rescaled(self.gap, -(problem.power * problem.exponent + problem.mass_exponent))
         proof = bracket(problem, solution)
         while converged and proof.upper - proof.lower > wanted:

@@ -260,6 +260,36 @@ def test_linear_memory():
     assert r.gap > 0
 
 
+@pytest.mark.parametrize("streamed", [None, True])
+@pytest.mark.parametrize("quotient", [1e-12, 1e-30])
+def test_epsilon_below_rounding(quotient, streamed, compiled, monkeypatch):
+    """Where rounding of costs over epsilon spoils the plan, the answer is not called converged; its bracket is true."""
+    x, y = clouds(12, 15, 3)
+    optimum = wasserstein(x, y).cost
+    for size in (0, 2**17):  # the bracket streamed, or from the plan written out
+        monkeypatch.setattr(_certificate, "COMPILED_FROM", size)
+        solver = Sinkhorn(quotient, 1e-10, max_iterations=20_000, streamed=streamed)
+        r = wasserstein(x + 1e3, y + 1e3, solver=solver, strict=False)
+        assert r.lower <= optimum * (1 + 1e-12)
+        assert optimum * (1 - 1e-12) <= r.upper
+        assert not (r.converged and r.marginal_error > 2e-10 + 1e-14)
+    # One row and two columns are done in a sweep; its sums are right, the plan at the rounded potentials is not.
+    r = wasserstein(np.zeros((1, 2)), np.array([[1.0, 2.0], [0.7, 0.1]]), solver=Sinkhorn(1e-12, 1e-9), strict=False)
+    assert r.marginal_error > 1e-8
+    assert not r.converged
+    assert "rounding" in r.notes[0]
+
+
+@pytest.mark.parametrize("size", [0, 2**17])
+def test_a_crumb_of_subnormal_mass(size, monkeypatch):
+    """A column's sum over its mass overflows; its potential is found all the same."""
+    monkeypatch.setattr(_sweeps, "COMPILED_FROM", size)
+    x, b = np.array([[-1.0], [0.0], [1.0]]), np.array([0.75, 1e-320, 0.25])
+    r = wasserstein(x, x, b=b, a=[0.5, 0.25, 0.25], solver=Sinkhorn(1e-9))
+    assert r.converged
+    assert r.lower <= 0.25 <= r.upper
+
+
 def test_refused():
     """Whether to stream is said by True, False or None."""
     with pytest.raises(DataError, match="streamed must be"):

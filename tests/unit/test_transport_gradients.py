@@ -9,9 +9,11 @@ from scipy.sparse import coo_array
 
 from divergences.optimal_transport import (
     Exact,
+    GibbsPlan,
     LinearProgram,
     Sinkhorn,
     Univariate,
+    _certificate,
     kantorovich_rubinstein,
     sinkhorn_divergence,
     sliced_wasserstein,
@@ -117,6 +119,15 @@ def test_dtype_and_graph():
     assert x.grad is not None
     assert x.grad.dtype == torch.float32
     assert transport(torch.tensor([[1, 2], [0, 3]])).cost.dtype == torch.float64
+
+
+def test_no_plan_without_gradients(monkeypatch):
+    """The dense plan of an entropic result is written for gradients only."""
+    monkeypatch.setattr(_certificate, "COMPILED_FROM", 0)
+    monkeypatch.setattr(GibbsPlan, "dense", None)
+    assert wasserstein(X, Y, solver=Sinkhorn()).converged
+    with pytest.raises(TypeError):
+        wasserstein(X.clone().requires_grad_(), Y, solver=Sinkhorn())
 
 
 def test_omitted_rows_have_gradient_zero():

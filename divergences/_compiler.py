@@ -24,6 +24,7 @@ MODULES = (
     "divergences.optimal_transport._line",
     "divergences.optimal_transport._cells",
     "divergences.optimal_transport._gibbs",
+    "divergences.optimal_transport._stored",
     "divergences.optimal_transport._hierarchy",
     "divergences.optimal_transport._pricing",
     "divergences.optimal_transport._simplex",

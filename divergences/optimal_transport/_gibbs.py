@@ -17,7 +17,6 @@ from divergences._compiler import compiled
 from divergences.optimal_transport._metrics import METRICS
 
 TILE = 1024  # columns whose costs stay in the first-level cache; sums are by tiles
-GROUP = 4  # rows of a stored kernel that share a pass over the scalings
 EUCLIDEAN, CITYBLOCK = METRICS.index("euclidean"), METRICS.index("cityblock")
 INVERSE_LOG2 = 1.4426950408889634
 LOG2_HIGH, LOG2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # the high part has 33 bits
@@ -79,9 +78,7 @@ def _tile(pairs: Pairs, i: int, low: int, high: int, out: np.ndarray) -> None:
     """Costs of row i in the columns low..high; out (high - low,) is filled."""
     w = high - low
     if len(pairs.matrix):
-        source = pairs.matrix[i][low:high]
-        for q in range(w):
-            out[q] = source[q]
+        out[:w] = pairs.matrix[i][low:high]
         return
     x, metric, power = pairs.x[i], pairs.metric, pairs.power
     d = len(x)
@@ -145,8 +142,7 @@ def _range(values: np.ndarray, g: np.ndarray) -> tuple[float, float]:
     """values <- g - values; their smallest and largest."""
     low, high = np.inf, -np.inf
     for q in range(len(values)):
-        value = g[q] - values[q]
-        values[q] = value
+        values[q] = value = g[q] - values[q]
         low, high = min(low, value), max(high, value)
     return low, high
 
@@ -219,44 +215,6 @@ def row_sweep(
                 row[j] = np.float32(values[j] * inverse_total)
 
 
-@compiled(types.Tuple((_F, _F, _F, _F))(_SINGLE, _I, _F1), fastmath={"contract", "reassoc"})
-def _products(kernel: np.ndarray, i: int, v: np.ndarray) -> tuple[float, float, float, float]:
-    """Four rows of the kernel times v."""
-    k0, k1, k2, k3 = kernel[i], kernel[i + 1], kernel[i + 2], kernel[i + 3]
-    s0 = s1 = s2 = s3 = 0.0
-    for j in range(len(v)):
-        s0 += k0[j] * v[j]
-        s1 += k1[j] * v[j]
-        s2 += k2[j] * v[j]
-        s3 += k3[j] * v[j]
-    return s0, s1, s2, s3
-
-
-@compiled(types.void(_SINGLE, _I, _I, _F1, _F1, _F1, _F, _F1), fastmath={"contract"})
-def scaled_sweep(
-    kernel: np.ndarray, start: int, stop: int, v: np.ndarray, a: np.ndarray, u: np.ndarray, omega: float,
-    columns: np.ndarray,
-) -> None:  # fmt: skip
-    """u <- u (u K v)**-omega for the rows start..stop, which columns (m,) then sums: K' (a u) of these rows.
-
-    One reading of the kernel does both. The number of rows of `kernel` is a multiple of four.
-    """
-    columns[:] = 0.0
-    sums = np.empty(GROUP)
-    for i in range(start, stop, GROUP):
-        sums[0], sums[1], sums[2], sums[3] = _products(kernel, i, v)
-        for k in range(GROUP):
-            if i + k < stop:
-                u[i + k] = 1.0 / sums[k] if omega == 1.0 else u[i + k] * (u[i + k] * sums[k]) ** -omega
-                sums[k] = a[i + k] * u[i + k]
-            else:
-                sums[k] = 0.0
-        w0, w1, w2, w3 = sums[0], sums[1], sums[2], sums[3]
-        k0, k1, k2, k3 = kernel[i], kernel[i + 1], kernel[i + 2], kernel[i + 3]
-        for j in range(len(v)):
-            columns[j] += (w0 * k0[j] + w1 * k1[j]) + (w2 * k2[j] + w3 * k3[j])
-
-
 @compiled(types.float64(PAIRS, _I, _F, _F, _F1, _F1, _F, _F1), fastmath={"contract"})
 def _plan_row(
     pairs: Pairs, i: int, f: float, a: float, g: np.ndarray, b: np.ndarray, inverse: float, out: np.ndarray
@@ -283,8 +241,7 @@ def plan_sums(
     columns[:] = 0.0
     for i in range(start, stop):
         rows[i] = _plan_row(pairs, i, f[i], a[i], g, b, 1.0 / epsilon, values)
-        factor = a[i] / rows[i] if rows[i] > a[i] else 1.0
-        factors[i] = factor
+        factors[i] = factor = a[i] / rows[i] if rows[i] > a[i] else 1.0
         for j in range(len(b)):
             columns[j] += factor * values[j]
 
@@ -314,7 +271,7 @@ def rounded_sums(
             spent[i] += _sum(tile)
 
 
-@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"nnan", "nsz", "reassoc"})
+@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"nnan", "nsz"})  # no reassoc: each rounding is accounted for
 def _least(costs: np.ndarray, g: np.ndarray, shrink: float, lower: float) -> float:
     """costs <- costs * shrink - lower; the smallest costs - g."""
     best = np.inf

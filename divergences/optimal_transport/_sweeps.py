@@ -102,9 +102,10 @@ class Compiled:
     """
 
     def __init__(self, problem: Problem, *, streamed: bool | None) -> None:
-        from divergences.optimal_transport import _gibbs  # compiled
+        from divergences.optimal_transport import _gibbs, _stored  # compiled
 
         self.kernels: Any = _gibbs
+        self.scaled_sweep: Any = _stored.scaled_sweep
         self.problem = problem
         self.rows, self.columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
         self.a, self.b = _laws(problem, self.rows, self.columns)
@@ -146,7 +147,7 @@ class Compiled:
         """As in `Sweeps`."""
 
         def block(start: int, stop: int, out: np.ndarray) -> None:
-            self.kernels.scaled_sweep(self.kernel, start, stop, v, self.a, self.u, omega, out)
+            self.scaled_sweep(self.kernel, start, stop, v, self.a, self.u, omega, out)
 
         return v * self.blocks.sums(block, len(v))
 

@@ -41,11 +41,14 @@ def saddle(cost: np.ndarray, a: np.ndarray, b: np.ndarray, tolerance: float, lim
     """
     cost = np.where(cost > FAR, NEVER, cost)
     nothing = negligible(cost, a, b)
-    margin = max(min(float(a @ cost @ b) / float(a.sum() * b.sum()), 1.0), SMALL)
+    # As far from the boundary as costs are, or a hundredth of what the totals cost that differ at least.
+    ratio = math.sqrt(math.sqrt(a.sum()) / math.sqrt(b.sum()))
+    aim = max(float((a / a.sum()) @ cost @ (b / b.sum())), 0.01 * (ratio - 1 / ratio) ** 2)
+    margin = max(min(aim, 1.0), SMALL)
     f, g = _balanced(np.full(len(a), -margin), np.full(len(b), -margin), a, b)
-    slack = cost - f[:, None] - g
-    plan = np.full(cost.shape, math.sqrt(a.sum() * b.sum())) / slack
-    plan *= math.sqrt(a.sum() * b.sum()) / float(plan.sum())
+    slack = cost + 2 * margin  # f and g, once balanced, may be too large to hold it
+    plan = 1 / slack
+    plan *= math.sqrt(a.sum()) * math.sqrt(b.sum()) / float(plan.sum())
     best, narrowest, idle, step = Saddle(plan, f, g, 0), math.inf, 0, 0
     for step in range(1, limit + 1):
         least = _dual(f, g, a, b)
@@ -77,10 +80,11 @@ def negligible(cost: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
     return 1e-15 * float((a / a.sum()) @ np.minimum(cost, FAR) @ (b / b.sum())) * mass
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _newton(
     plan: np.ndarray, slack: np.ndarray, f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray, mu: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Changes of f, g and the plan; None where the system has become singular to rounding."""
+    """Changes of f, g and the plan; None where the system is singular to rounding, or overflows."""
     if not slack.min() > 0:
         return None
     weight, centre = plan / slack, mu / slack
@@ -118,7 +122,8 @@ def _balanced(f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray) -> tup
 
 def _dual(f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
     """The dual value, to rounding."""
-    return -float(a @ np.expm1(-f) + b @ np.expm1(-g))
+    with np.errstate(over="ignore"):
+        return -float(a @ np.expm1(-f) + b @ np.expm1(-g))
 
 
 def _primal(plan: np.ndarray, cost: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:

@@ -160,7 +160,8 @@ def _by_interior_point(problem: Given, price: float, tolerance: float, limit: in
     a, b = problem.a, problem.b
     rows, columns = np.flatnonzero(a), np.flatnonzero(b)
     shorter = len(columns) <= len(rows)  # the side that is factored
-    there = costs[np.ix_(rows, columns)] / inner
+    with np.errstate(over="ignore"):
+        there = costs[np.ix_(rows, columns)] / inner
     sides = (a[rows], b[columns]) if shorter else (b[columns], a[rows])
     found = saddle(there if shorter else there.T, *sides, tolerance / 2, limit)
     plan, unknown = np.zeros(costs.shape), np.full(len(b), -np.inf)
@@ -168,6 +169,8 @@ def _by_interior_point(problem: Given, price: float, tolerance: float, limit: in
     unknown[columns] = (found.g if shorter else found.f) * inner
     f, g = feasible(costs, error, unknown, inner)
     upper = upper_end(plan, costs, error, a, b, inner)
+    if (idle := upper_end(0 * plan, costs, error, a, b, inner)) < upper:
+        plan, upper = 0 * plan, idle
     lower = lower_end(f, g, a, b, inner)
     # What is worth a price per unit of mass is not known better than to some roundings of that; but a millionth of
     # the mean cost is no rounding.

@@ -139,6 +139,27 @@ def test_units_do_not_matter(scale):
     assert far.cost == pytest.approx(2 - 2 * np.exp(-5e-4) + 5, rel=1e-9)
 
 
+@pytest.mark.parametrize("cost", [0.0, 1e-17, 1e-30])
+@pytest.mark.parametrize("more", [1.0, 2.0, 1e6, 1e250])
+def test_costs_that_drown_beside_different_totals(cost, more):
+    """What is left is the price of the totals, and no end is NaN: (sqrt(sum a) - sqrt(sum b))^2."""
+    b = np.array([1.0, 3.0, 0.5]) * more
+    result = kl(cost=np.full((2, 3), cost), a=[1.0, 2.0], b=b, price=1.0)
+    assert result.cost == pytest.approx((np.sqrt(3.0) - np.sqrt(b.sum())) ** 2, rel=1e-9)
+
+
+@pytest.mark.parametrize(("cost", "a", "b", "price"), [
+    ([[1e300, 0.0], [0.0, 1e300]], [1.0, 1e150], [1e150, 1.0], 5e-324),
+    ([[0.0, 6.0], [0.0, 0.0]], [9e9, 1e-323], [9e9, 9e9], 4.5e-8),
+    ([[1e300], [1e-308], [2.0]], [5e-324, 5e-324, 0.25], [5e-324], 7e-5),
+])  # fmt: skip
+def test_ends_are_finite_at_hostile_sizes(cost, a, b, price):
+    """Nothing is warned of, and what leaving all mass behind costs is a bound from above."""
+    result = kl(cost=cost, a=a, b=b, price=price, strict=False)
+    assert 0 <= result.lower <= result.upper <= price * (sum(a) + sum(b)) * (1 + 1e-12) + 1e-300
+    assert np.isfinite(result.plan).all()
+
+
 def test_places_without_mass_take_no_part():
     """Their rows stay empty; the answer is that without them."""
     a = np.where(np.arange(12) % 3 == 0, 0.0, A)

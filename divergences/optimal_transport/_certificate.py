@@ -258,5 +258,5 @@ def unscaled(value: float, exponent: float, *, up: bool) -> float:
     exact = fraction == 1.0 and np.ldexp(scaled, -whole) == value
     if exact or value == 0:
         return scaled
-    margin = 8 * UNIT * abs(scaled) + SUBNORMAL
+    margin = (8 + abs(exponent)) * UNIT * abs(scaled) + SUBNORMAL  # an exponent that is not whole has been rounded
     return above(scaled, margin) if up else below(scaled, margin)

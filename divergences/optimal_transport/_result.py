@@ -149,7 +149,7 @@ def _potential(values: np.ndarray, problem: Problem) -> np.ndarray:
         return values
     with np.errstate(over="ignore"):
         scaled = np.ldexp(values * 2.0 ** (exponent % 1), int(np.floor(exponent)))
-    return np.nextafter(scaled - 8 * UNIT * np.abs(scaled), -np.inf)
+    return np.nextafter(scaled - (8 + abs(exponent)) * UNIT * np.abs(scaled), -np.inf)
 
 
 def roots(lower: float, upper: float, cost: float, power: float, exponent: float) -> tuple[float, float, float]:

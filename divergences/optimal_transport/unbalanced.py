@@ -154,7 +154,7 @@ def _by_interior_point(problem: Given, price: float, tolerance: float, limit: in
     # In units of the price, as for "tv".
     inner, own = math.frexp(price)
     costs = scaled(problem.base.cost, problem.exponent - own)
-    fractional = 8 * UNIT if problem.exponent % 1 else 0.0
+    fractional = (8 + abs(problem.exponent)) * UNIT if problem.exponent % 1 else 0.0
     absolute = float(scaled(problem.base.absolute_error, problem.exponent - own)) + SUBNORMAL
     error = problem.base.relative_error + fractional, absolute
     a, b = problem.a, problem.b

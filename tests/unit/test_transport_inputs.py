@@ -6,6 +6,7 @@ import sys
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -151,6 +152,19 @@ def test_extreme_scales(scale, p):
         assert r.distance == pytest.approx(expected * scale, rel=1e-12)
         assert r.distance_lower <= r.distance
         assert r.lower <= r.upper
+
+
+@pytest.mark.parametrize(("scale", "p"), [
+    (1e-40, 7.3), (1e40, 7.3), (1e130, 1.1), (1e-130, 1.1), (1e250, 1.1), (3e200, 1.0001), (1e-250, 1.0001),
+])  # fmt: skip
+def test_brackets_of_broken_powers_at_extreme_scales(scale, p):
+    """The exponent of the costs is itself rounded then; judged at 50 digits."""
+    found = wasserstein([[0.0, 0.0]], [[scale * 0.7, 0.0]], p)
+    with mpmath.workdps(50):
+        cost = mpmath.mpf(scale * 0.7) ** mpmath.mpf(p)
+        assert found.lower <= cost <= found.upper
+        assert found.distance_lower <= mpmath.mpf(scale * 0.7) <= found.distance_upper
+    assert found.gap <= 1e-12 * found.cost
 
 
 def test_common_offset():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences.wording import number, plain
+from divergences.wording import number
 
 if TYPE_CHECKING:
     from gan.runs import Run
@@ -42,13 +42,7 @@ def summary(run: "Run") -> str:
         steps = [str(step) if step else "" for step in last["diverged"]]
         lost = sum(step > 0 for step in last["diverged"])
         rows.append(["diverged at step", *([f"{lost} of {len(steps)}", ""] if many else steps), ""])
-    return "\n".join([aligned(rows), *gaps(run)])
-
-
-def gaps(run: "Run") -> list[str]:
-    """A sentence for each measure that the last snapshot lacks: why."""
-    said = {name: dict.fromkeys(plain(reason, 200) for reason in run.missing[name] if reason) for name in run.missing}
-    return [f"no {name.replace('_', ' ')}: {'; '.join(reasons)}" for name, reasons in said.items()]
+    return "\n".join([aligned(rows), *run.gaps])
 
 
 def pace(run: "Run") -> str:

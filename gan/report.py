@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from divergences.report import Report, Section, picture, table, text
 from divergences.wording import number
-from gan.console import gaps
 from gan.data import Data, GaussianMixture
 from gan.game import Game
 from gan.measures import MEASURES, RADIUS, SHARE, ceiling
@@ -147,7 +146,7 @@ def _rules(run: Run, target: Data) -> str:
         f"Every number is measured on {run.n} samples of the generator and of the target; beside it what a perfect one "
         "gets, by two samples of the target."
     ]
-    said += [f"{sentence[0].upper()}{sentence[1:]}." for sentence in gaps(run)]
+    said += [f"{sentence[0].upper()}{sentence[1:]}." for sentence in run.gaps]
     if replicas > SHOWN:
         said.append(f"The first {SHOWN} of {replicas} replicas; means are over all that have not diverged.")
     if "modes" in names:

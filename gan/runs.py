@@ -30,6 +30,7 @@ import torch
 from divergences._checks import count
 from divergences.errors import ConvergenceError, DataError, FileFormatError
 from divergences.files import read_bytes
+from divergences.wording import plain
 from gan import distributed, records
 from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
@@ -87,6 +88,14 @@ class Run:
     def last(self, name: str) -> np.ndarray:
         """One quantity at the last snapshot, (S,)."""
         return self.column(name)[-1]
+
+    @property
+    def gaps(self) -> list[str]:
+        """A sentence for each measure that the last snapshot lacks: why."""
+        said = {
+            name: dict.fromkeys(plain(why, 200) for why in reasons if why) for name, reasons in self.missing.items()
+        }
+        return [f"no {name.replace('_', ' ')}: {'; '.join(reasons)}" for name, reasons in said.items()]
 
 
 def run(config: Config, folder: Path, *, measures: Sequence[str] | None = None, n: int = SAMPLES) -> Iterator[Record]:

@@ -167,9 +167,8 @@ def extended(
     balanced = Problem.from_costs(matrix, np.append(problem.a, rows), np.append(problem.b, columns))
     base, same = problem.base, {f.name: getattr(balanced, f.name) for f in fields(balanced)}
     # A unit with a fractional exponent has been rounded itself, and other units round what is subnormal in them.
-    relative = base.relative_error + (
-        (8 + abs(problem.exponent)) * UNIT if exponent % 1 or problem.exponent % 1 else 0.0
-    )
+    fractional = exponent % 1 or problem.exponent % 1
+    relative = base.relative_error + ((8 + abs(problem.exponent)) * UNIT if fractional else 0.0)
     step = problem.exponent - exponent
     absolute = float(scaled(base.absolute_error, step - balanced.exponent)) + balanced.absolute_error
     absolute += SUBNORMAL if step else 0.0

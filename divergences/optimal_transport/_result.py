@@ -139,7 +139,8 @@ def _target(problem: Problem, proof: Bracket) -> float:
     target = 1e-9 * max(abs(proof.upper), 1e-6 * problem.mean_cost * problem.mass)
     # Potentials and masses are themselves rounded to float64: no answer can be closer than that.
     floor = 32 * UNIT * float(problem.a @ np.abs(proof.f) + problem.b @ np.abs(proof.g))
-    return target + floor
+    # Nor than what underflow may have taken from costs, where that is next to nothing of the largest.
+    return target + floor + 4 * min(problem.absolute_error, 2.0**-900 * problem.largest) * problem.mass
 
 
 def _potential(values: np.ndarray, problem: Problem) -> np.ndarray:

@@ -167,6 +167,13 @@ def test_brackets_of_broken_powers_at_extreme_scales(scale, p):
     assert found.gap <= 1e-12 * found.cost
 
 
+@pytest.mark.parametrize("scale", [1e140, 1e-150])
+def test_a_point_and_itself_at_extreme_scales(scale):
+    """Beside points without mass: nothing is as close as what underflow may have taken."""
+    x = np.array([[1.0, 2.0], [3.0, 0.0]]) * scale
+    assert wasserstein(x, x, 2, a=[1.0, 0.0], b=[1.0, 0.0]).distance <= 1e-130 * scale
+
+
 def test_common_offset():
     """An offset of 1e8 costs nothing beyond what it did to the points themselves."""
     rng = np.random.default_rng(0)

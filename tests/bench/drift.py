@@ -134,9 +134,8 @@ def speed_section() -> Iterator[str]:
     yield from (
         "## Time and memory",
         "",
-        "Two Parquet files, in the system's cache, from reading to a verdict on every column; memory is the peak of the "
-        "process. Every fifth "
-        "column of the second file has moved by 0.02 standard deviations.",
+        "Two Parquet files, in the system's cache, from reading to a verdict on every column; memory is the peak of "
+        "the process. Every fifth column of the second file has moved by 0.02 standard deviations.",
         "",
         "| table | tool | seconds | times ours | peak memory | columns called different |",
         "|---|---|---|---|---|---|",

@@ -13,7 +13,7 @@ from divergences.optimal_transport._gradients import Tensors, gradients
 from divergences.optimal_transport._metrics import METRICS
 from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERANCE, Problem, power_of
 from divergences.optimal_transport._result import EntropicResult, TransportResult, accept, certify
-from divergences.optimal_transport._solution import GibbsPlan, Solver
+from divergences.optimal_transport._solution import GibbsPlan, Solver, usable
 from divergences.optimal_transport.exact import Exact
 from divergences.optimal_transport.univariate import Univariate, monotone
 
@@ -103,9 +103,7 @@ def _solve(
     problem: Problem, solver: Solver, tensors: Tensors | None, given: tuple[Array, ...], *, strict: bool
 ) -> TransportResult:
     """Solve, certify, and for tensors attach what the envelope theorem knows."""
-    if isinstance(solver, type) or not hasattr(solver, "solve"):
-        raise DataError(f"solver must be a solver such as Exact() or Sinkhorn(); got {solver!r}.")
-    solution = solver.solve(problem)
+    solution = usable(solver).solve(problem)
     result = accept(certify(problem, solution, type(solver).__name__), strict=strict)
     return result if tensors is None else _as_tensors(result, problem, tensors, given)
 

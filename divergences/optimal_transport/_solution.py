@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.sparse import coo_array
 
+from divergences.errors import DataError
 from divergences.optimal_transport._problem import Problem
 
 LARGEST = 709.0  # exp of it is a float64
@@ -61,6 +62,13 @@ class Solver(Protocol):
     def solve(self, problem: Problem) -> Solution:
         """A raw solution of `problem`."""
         ...
+
+
+def usable(solver: Any) -> Solver:
+    """The solver, refused where it is none: a class, a name, a number."""
+    if isinstance(solver, type) or not hasattr(solver, "solve"):
+        raise DataError(f"solver must be a solver such as Exact() or Sinkhorn(); got {solver!r}.")
+    return solver
 
 
 def sparse_plan(rows: np.ndarray, columns: np.ndarray, mass: np.ndarray, shape: tuple[int, int]) -> coo_array:

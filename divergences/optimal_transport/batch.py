@@ -14,7 +14,7 @@ from divergences.errors import ConvergenceError, DataError
 from divergences.optimal_transport._front import wasserstein
 from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERANCE, Problem
 from divergences.optimal_transport._result import TransportResult, accept, certify
-from divergences.optimal_transport._solution import Solver
+from divergences.optimal_transport._solution import Solver, usable
 from divergences.optimal_transport.exact import Exact
 from divergences.optimal_transport.univariate import Univariate
 
@@ -81,6 +81,7 @@ def wasserstein_batch(
     """
     if not isinstance(pairs, Sequence) or isinstance(pairs, str | bytes) or not len(pairs):
         raise DataError("pairs must be a list, not empty, of (x, y) or (x, y, a, b).")
+    solver = solver and usable(solver)
     given = [_four(pair, k) for k, pair in enumerate(pairs)]
     tensors = [is_torch(pair[0]) for pair in given]
     if any(tensors) and not all(tensors):

@@ -25,7 +25,7 @@ from divergences.optimal_transport._relaxed import (
     scaled,
 )
 from divergences.optimal_transport._result import TransportResult
-from divergences.optimal_transport._solution import Solver
+from divergences.optimal_transport._solution import Solver, usable
 from divergences.optimal_transport.exact import Exact
 
 
@@ -74,7 +74,7 @@ def partial_transport(
     costs = problem.base.cost
     prices = 0.0, max(0.0, -float(costs.min())) + problem.base.mean_cost
     balanced = extended(problem, costs, _left_over(problem, asked), prices, problem.exponent)
-    proof = _proved(balanced, solver or Exact(), problem, asked)
+    proof = _proved(balanced, usable(solver or Exact()), problem, asked)
     f, g, multiplier = _multipliers(*proof.potentials, *costs.shape)
     f, multiplier = _uncapped(f, multiplier, whole.a > amount)
     g, multiplier = _uncapped(g, multiplier, whole.b > amount)

@@ -25,7 +25,7 @@ from divergences.optimal_transport._relaxed import (
     scaled,
 )
 from divergences.optimal_transport._rounding import SUBNORMAL, UNIT, above, below, total
-from divergences.optimal_transport._solution import Solver
+from divergences.optimal_transport._solution import Solver, usable
 from divergences.optimal_transport.exact import Exact
 
 PENALTIES = ("tv", "kl")
@@ -86,7 +86,7 @@ def unbalanced_transport(
             f"cost must not be negative, or mass may be made to be transported; got {np.min(cost):g}. Add a constant."
         )
     if penalty == "tv":
-        return _by_truncation(problem, price, solver or Exact(), strict)
+        return _by_truncation(problem, price, usable(solver or Exact()), strict)
     if solver is not None:
         raise DataError(f"solver is for penalty='tv'; 'kl' has one of its own; got {solver!r}. Leave it out.")
     check.positive(tolerance, "tolerance")

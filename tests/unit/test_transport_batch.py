@@ -123,3 +123,17 @@ def test_a_solver_that_stops_early(monkeypatch):
     assert found.converged.tolist() == [True, False]
     assert (found.lower <= best.upper).all()
     assert (best.lower <= found.upper).all()
+
+
+@pytest.mark.parametrize("solver", [3, dv.Exact, "exact"])
+def test_what_is_no_solver_is_refused(solver: Any):
+    """A number, a class, a name, at every door."""
+    pair = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[2.0, 3.0]])
+    for call in (
+        lambda: dv.wasserstein(*pair, solver=solver),
+        lambda: dv.wasserstein_batch([pair], solver=solver),
+        lambda: dv.partial_transport(*pair, mass=0.5, solver=solver),
+        lambda: dv.unbalanced_transport(*pair, marginal_cost=1.0, solver=solver),
+    ):
+        with pytest.raises(dv.DataError, match="must be a solver"):
+            call()

@@ -199,7 +199,7 @@ def decisions_section() -> Iterator[str]:
         if state == "same":
             yield (
                 "Up to 1,000 rows Evidently's preset tests at 5 % (KS; of categories a chi-square that takes the "
-                "shares of the reference for the truth), beyond it compares distances with 0.1, as PSI is compared here."
+                "shares of the reference for the truth), beyond it compares distances with 0.1; PSI too."
             )
             yield ""
         yield "| law | tool | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |"

@@ -33,7 +33,8 @@ def dual_excess(result, cost):
 def dual_shortfall(result, a, b, mass, scale):
     """How far the value of the potentials lies below the lower end they are to prove, beyond rounding."""
     f, g = result.potentials
-    return result.lower - float(a @ f + b @ g + mass * result.multiplier) - 1e-12 * scale - 1e-320
+    # A potential is rounded down by some subnormals, each of which counts as often as there is mass.
+    return result.lower - float(a @ f + b @ g + mass * result.multiplier) - 1e-12 * scale - 1e-320 * max(1.0, a.sum())
 
 
 def looseness(result, scale):

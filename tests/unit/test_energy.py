@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from divergences import energy_distance
+from divergences._sorting import sorted_copy, squared_gap
 from divergences.errors import DataError
 from divergences.samples import energy
-from divergences._sorting import sorted_copy, squared_gap
 
 RNG = np.random.default_rng(0)
 AWKWARD = np.array([0.0, -0.0, 5e-324, -5e-324, 1.7e308, -1.7e308, 1.0, 1.0, -1.0, 2.0**-1060, 3e-300])

@@ -221,10 +221,10 @@ bench.run_cells(LONG, Path({str(tmp_path)!r}), shard=(1, 2))
     shard.kill()
     assert shard.wait() == -signal.SIGKILL
     assert not (left / "done.json").exists()
-    kept = lines(left)[1:3]
+    kept = lines(left)[1:2]  # the second may have been written just before its checkpoint
     for k in (1, 0):
         bench.run_cells(LONG, tmp_path, shard=(k, 2))
-    assert lines(left)[1:3] == kept  # to the second: what was on disk was not trained again
+    assert lines(left)[1:2] == kept  # to the second: what was on disk was not trained again
     assert timeless(table.save(LONG, table.collect(LONG, tmp_path), tmp_path)) == undisturbed
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from gan.bench.purposes.purpose import PLAIN, Plan, alive, trained
 from gan.config import Config
 from gan.data.classifier import classifier
+from gan.measures import Reference
 from gan.random import Stream
 from gan.snapshot import Snapshot
 
@@ -82,6 +83,13 @@ def round_trip(last: Snapshot) -> np.ndarray:
     size = lambda y: torch.linalg.vector_norm(y, dim=-1).mean(-1)
     parts = zip((back - x).split(sizes, -1), (x - x.roll(1, 1)).split(sizes, -1), strict=True)
     return alive(last, torch.stack([size(error) / size(apart) for error, apart in parts]).mean(0))
+
+
+def translated(last: Snapshot) -> np.ndarray:
+    """W1 between translated and real points of the two domains together: (S,)."""
+    game = last.game
+    reference = Reference.of(game.target, game.seeds, N, ("w1",))
+    return alive(last, reference.evaluate(last.sample(N))["w1"])
 
 
 def there_and_back(plan: Plan) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,9 @@ from importlib import import_module
 from threading import Timer
 from typing import Any
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 MODULES = (
     "divergences._kernels",
@@ -31,6 +33,20 @@ MODULES = (
     "divergences.optimal_transport._auction",
 )
 PATIENCE = 1.0  # seconds of compiling after which a terminal is told why it waits
+
+
+def _cast(source: Any, target: Any, code: Any) -> Any:
+    """The same 64 bits as another type."""
+
+    def cast(_typing: Any, _value: Any) -> Any:
+        return target(source), lambda _context, builder, _signature, args: builder.bitcast(args[0], code)
+
+    return intrinsic(cast)
+
+
+# In kernels only: the bits of a float64 as an int64, and back.
+bits = _cast(types.float64, types.int64, ir.IntType(64))
+from_bits = _cast(types.int64, types.float64, ir.DoubleType())
 
 KERNELS: list[Any] = []
 _seconds = 0.0

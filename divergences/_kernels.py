@@ -10,14 +10,10 @@ near q keeps its relative accuracy; for k ≠ 0 the correction is far from zero.
 instructions. Masses are 0 or at least 2^-900; a row with others is left to the general path, and so is NaN.
 """
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
 
-from divergences._compiler import compiled
+from divergences._compiler import bits, compiled, from_bits
 
 KINDS = ("kl", "jeffreys", "weighted_js", "total_variation", "pearson", "squared_hellinger", "le_cam")
 KL, JEFFREYS, WEIGHTED_JS, TOTAL_VARIATION, PEARSON, SQUARED_HELLINGER, LE_CAM = range(len(KINDS))
@@ -33,25 +29,12 @@ R5, R6, R7 = 1.818357216161805012e-01, 1.531383769920937332e-01, 1.4798198605116
 _inline = njit(inline="always", error_model="numpy")
 
 
-def _cast(source: Any, target: Any, code: Any) -> Any:
-    """The same 64 bits as another type."""
-
-    def cast(_typing: Any, _value: Any) -> Any:
-        return target(source), lambda _context, builder, _signature, args: builder.bitcast(args[0], code)
-
-    return intrinsic(cast)
-
-
-_bits = _cast(types.float64, types.int64, ir.IntType(64))
-_from_bits = _cast(types.int64, types.float64, ir.DoubleType())
-
-
 @_inline
 def _split(x: float, ratio: float) -> tuple[int, float, float]:
     """(k, f, e(f)) of ratio = 1 + x > 0."""
-    i = _bits(ratio)
+    i = bits(ratio)
     k = (i - ROOT_HALF) >> 52
-    f = _from_bits(i - (k << 52)) - 1.0
+    f = from_bits(i - (k << 52)) - 1.0
     f = x if k == 0 else f
     s = f / (2.0 + f)
     z = s * s

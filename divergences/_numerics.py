@@ -128,12 +128,12 @@ def log_one_minus_exp(t: Array) -> Array:
     return xp.where(t > -0.5, xp.log(-xp.expm1(t)), xp.log1p(-xp.exp(xp.clip(t, max=-0.5))))
 
 
-def mirrored_above_one(f: Callable[[Array], Array], mirrored: Callable[[Array], Array], u: Array) -> Array:
-    """f(u) as u * mirrored(1/u) where u > 1, for f(u) = u mirrored(1/u): large terms would cancel or overflow there."""
+def mirrored_above_one(f: Callable[[Array], Array], u: Array) -> Array:
+    """f(u) as u f(1/u) where u > 1, for an f that equals its mirror: large terms would cancel or overflow there."""
     xp = namespace(u)
     large = u > 1
     s = xp.where(large, 1 / xp.where(large, u, xp.ones_like(u)), u)
-    return xp.where(large, u * mirrored(s), f(s))
+    return xp.where(large, u * f(s), f(s))
 
 
 def exact_product(c: float, x: Array) -> tuple[Array, Array]:

@@ -233,7 +233,7 @@ def _gan_generator(u: Array) -> Array:
 
 gan_value = FDivergence(
     name="gan",
-    f=lambda u: mirrored_above_one(_gan_generator, _gan_generator, u),
+    f=lambda u: mirrored_above_one(_gan_generator, u),
     f_prime=lambda u: -_log1p(1 / u),
     f_star=lambda t: -log_one_minus_exp(t),
     high=0.0,

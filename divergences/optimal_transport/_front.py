@@ -55,7 +55,7 @@ def wasserstein(
     """
     x, keep_x = check.points(x_given := check.real_array(x, "x"), "x", nan_policy=nan_policy)
     y, keep_y = check.points(y_given := check.real_array(y, "y"), "y", nan_policy=nan_policy)
-    tolerance = _tolerance(a, b)
+    tolerance = mass_tolerance(a, b)
     a, b = _weights(a, "a", len(x_given), keep_x), _weights(b, "b", len(y_given), keep_y)
     _one_kind(x, y, a, b)
     chosen = solver or (Univariate() if x.shape[1] == 1 else Exact())
@@ -91,7 +91,7 @@ def transport(
     if given.ndim != 2 or 0 in given.shape:
         raise DataError(f"cost must be a matrix (n, m) with n, m >= 1; got shape {tuple(given.shape)}.")
     cost = check.finite(given.double() if is_torch(given) else given.astype(np.float64, copy=False), "cost")
-    tolerance = _tolerance(a, b)
+    tolerance = mass_tolerance(a, b)
     a, b = _weights(a, "a", cost.shape[0], None), _weights(b, "b", cost.shape[1], None)
     _one_kind(cost, cost, a, b)
     problem = Problem.from_costs(to_numpy(cost), _host(a), _host(b), tolerance=tolerance)
@@ -140,7 +140,7 @@ def _needed(problem: Problem, plan: Callable[[], Any], f: Any, g: Any, tensors: 
     return list(gradients(problem, plan(), f, g, tensors))
 
 
-def _tolerance(*weights: Any) -> float:
+def mass_tolerance(*weights: Any) -> float:
     """How far the totals may differ, relative: what rounding to the narrowest dtype among the masses can do."""
     given = [check.real_array(value, "the masses") for value in weights if value is not None]
     narrow = any(array.dtype.itemsize < 8 and namespace(array).isdtype(array.dtype, "real floating") for array in given)

@@ -9,11 +9,9 @@ vector instructions.
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, typeof, types
-from numba.extending import intrinsic
 
-from divergences._compiler import compiled
+from divergences._compiler import bits, compiled, from_bits
 from divergences.optimal_transport._metrics import METRICS
 
 TILE = 1024  # columns whose costs stay in the first-level cache; sums are by tiles
@@ -45,19 +43,6 @@ _F, _I, _F1, _F2 = types.float64, types.int64, types.float64[::1], types.float64
 _SINGLE = types.float32[:, ::1]
 
 
-def _cast(source: Any, target: Any, code: Any) -> Any:
-    """The same 64 bits as another type."""
-
-    def cast(_typing: Any, _value: Any) -> Any:
-        return target(source), lambda _context, builder, _signature, args: builder.bitcast(args[0], code)
-
-    return intrinsic(cast)
-
-
-_bits = _cast(types.float64, types.int64, ir.IntType(64))
-_from_bits = _cast(types.int64, types.float64, ir.DoubleType())
-
-
 @_inline
 def _exp(x: float) -> float:
     """exp(x) for x <= 0; 0 below -708."""
@@ -69,7 +54,7 @@ def _exp(x: float) -> float:
     low = (1.0 + r) + r2 * (0.5 + r * (1 / 6))
     middle = (1 / 24 + r * (1 / 120)) + r2 * (1 / 720 + r * (1 / 5040))
     high = (1 / 40320 + r * (1 / 362880)) + r2 * (1 / 3628800 + r * (1 / 39916800)) + r4 * (1 / 479001600)
-    value = _from_bits(_bits(low + r4 * (middle + r4 * high)) + (_bits(shifted) << 52))
+    value = from_bits(bits(low + r4 * (middle + r4 * high)) + (bits(shifted) << 52))
     return value if x >= SMALLEST else 0.0
 
 

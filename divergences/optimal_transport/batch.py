@@ -11,8 +11,8 @@ from divergences import _checks as check
 from divergences._arrays import Array, is_torch
 from divergences._parallel import run_blocks
 from divergences.errors import ConvergenceError, DataError
-from divergences.optimal_transport._front import wasserstein
-from divergences.optimal_transport._problem import MASS_TOLERANCE, NARROW_TOLERANCE, Problem
+from divergences.optimal_transport._front import mass_tolerance, wasserstein
+from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._result import TransportResult, accept, certify
 from divergences.optimal_transport._solution import Solver, usable
 from divergences.optimal_transport.exact import Exact
@@ -135,9 +135,7 @@ def _problem(pair: Pair, p: float, metric: str) -> Problem:
     a, b = (None if v is None else check.real_array(v, name) for v, name in zip(pair[2:], "ab", strict=True))
     if any(is_torch(v) for v in (x, y, a, b)):
         raise DataError("All inputs must be of one kind; got NumPy arrays beside torch tensors.")
-    narrow = any(v is not None and v.dtype.kind == "f" and v.dtype.itemsize < 8 for v in (a, b))
-    tolerance = NARROW_TOLERANCE if narrow else MASS_TOLERANCE
-    return Problem.from_samples(x, y, p, a, b, metric, tolerance=tolerance)
+    return Problem.from_samples(x, y, p, a, b, metric, tolerance=mass_tolerance(a, b))
 
 
 def _solved(problems: list[Problem], solvers: list[Any]) -> list[Any]:

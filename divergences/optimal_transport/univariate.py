@@ -79,8 +79,8 @@ def monotone(x: np.ndarray, y: np.ndarray, power: float, solve: Callable[[], Tra
         return None
     compiled = n + m >= COMPILED
     x, y = _sorted(x, y) if compiled else (np.sort(x), np.sort(y))
-    extent = max(float(x[-1]), float(y[-1])) / 2 - min(float(x[0]), float(y[0])) / 2
-    if not math.isfinite(2 * extent) or exponent_of(extent, power):
+    extent = max(float(x[-1]), float(y[-1])) - min(float(x[0]), float(y[0]))
+    if not math.isfinite(extent) or exponent_of(extent, power):
         return None
     value, radius, tiny = (_compiled if compiled else _written_out)(x, y, units // n, units // m, power)
     value, whole = value / units, Fraction(value)

@@ -89,6 +89,7 @@ def test_extreme_scales_and_sizes_take_the_long_way():
     assert monotone(np.array([-1.7e308]), np.array([1.7e308]), 1, refuse) is None
     assert monotone(np.zeros(2**27 - 1), np.zeros(2**26 - 1), 1, refuse) is None
     assert dv.wasserstein(np.array([0.0]), np.array([1e150]), p=2).distance == pytest.approx(1e150, rel=1e-14)
+    assert dv.wasserstein(np.array([5e-324]), np.array([0.0]), p=2).distance == pytest.approx(5e-324, abs=1e-323)
     with pytest.raises(dv.DataError, match="overflow"):
         dv.wasserstein(np.array([-1.7e308]), np.array([1.7e308]))
 

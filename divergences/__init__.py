@@ -5,7 +5,10 @@ Order `(p, q)`: p is the data distribution. Nats. The last axis holds the outcom
 
 from divergences._results import Estimate, Interval
 from divergences.bounds import Inequalities, Inequality, inequalities
-from divergences.catalogue import (
+from divergences.comparing import Comparison, compare
+from divergences.densities.mixture import Mixture
+from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
+from divergences.f_divergences.catalogue import (
     CATALOGUE,
     alpha,
     gan_value,
@@ -22,10 +25,8 @@ from divergences.catalogue import (
     total_variation,
     weighted_js,
 )
-from divergences.comparing import Comparison, compare
-from divergences.densities.mixture import Mixture
-from divergences.errors import ConvergenceError, DataError, FileFormatError, NotNormalizedError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
+from divergences.f_divergences.renyi import bhattacharyya, chernoff, renyi
 from divergences.files import Column, Table, read_table
 from divergences.optimal_transport import (
     Barycenter,
@@ -49,7 +50,6 @@ from divergences.optimal_transport import (
     wasserstein_batch,
 )
 from divergences.profiles import Profile
-from divergences.renyi import bhattacharyya, chernoff, renyi
 from divergences.samples import (
     MMDTest,
     energy_distance,

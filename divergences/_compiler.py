@@ -18,7 +18,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 MODULES = (
-    "divergences._kernels",
+    "divergences.f_divergences._kernels",
     "divergences._sorting",
     "divergences.profiles._tally",
     "divergences.samples._tree",

@@ -13,9 +13,9 @@ from divergences._checks import probabilities, same_outcomes
 from divergences._numerics import quiet, unit_scale
 from divergences.bounds.measures import Measures, measures
 from divergences.bounds.table import TABLE, Bound
-from divergences.catalogue import CATALOGUE
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.catalogue import CATALOGUE
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.wording import number
 
 RELATIVE, ABSOLUTE = 1e-12, 1e-150

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from divergences import catalogue as entries
-from divergences.families import hockey_stick
-from divergences.renyi import bhattacharyya, chernoff, renyi
+from divergences.f_divergences import catalogue as entries
+from divergences.f_divergences.families import hockey_stick
+from divergences.f_divergences.renyi import bhattacharyya, chernoff, renyi
 
 
 @dataclass(frozen=True)

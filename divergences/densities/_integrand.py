@@ -10,7 +10,7 @@ import numpy as np
 from divergences._numerics import quiet
 from divergences.densities._law import Law, Member
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 
 FAR = 40.0  # beyond it e**-δ is below the rounding of whatever it is added to
 LAST = 700.0

@@ -17,8 +17,8 @@ from divergences.densities.monte_carlo import monte_carlo
 from divergences.densities.quadrature import quadrature
 from divergences.densities.sums import disjoint, summation
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
-from divergences.families import alpha
+from divergences.f_divergences.f_divergence import FDivergence
+from divergences.f_divergences.families import alpha
 
 
 def between(

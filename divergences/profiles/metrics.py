@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from divergences.catalogue import js, total_variation
 from divergences.errors import DataError
+from divergences.f_divergences.catalogue import js, total_variation
 from divergences.files import show
 from divergences.profiles import moments
 from divergences.profiles.categories import CategoryProfile

@@ -9,8 +9,8 @@ import numpy as np
 from divergences._checks import choice, generator
 from divergences._numerics import quiet
 from divergences._results import Estimate, Interval
-from divergences.catalogue import CATALOGUE
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.catalogue import CATALOGUE
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples._neighbours import neighbours
 from divergences.samples.estimators import METHODS, Method, Pair
 from divergences.samples.estimators._critic import largest

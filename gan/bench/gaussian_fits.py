@@ -9,9 +9,9 @@ from scipy.optimize import minimize, root_scalar
 from scipy.special import logsumexp, ndtr, ndtri
 
 from divergences._checks import choice, positive, real_number
-from divergences.catalogue import CATALOGUE
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.catalogue import CATALOGUE
+from divergences.f_divergences.f_divergence import FDivergence
 from gan.data.mixtures import MIXTURE1D, GaussianMixture
 
 NAMES = (*CATALOGUE, "w1", "w2")

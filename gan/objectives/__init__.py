@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from divergences.catalogue import CATALOGUE
+from divergences.f_divergences.catalogue import CATALOGUE
 from gan.objectives.base import Objective, Separable
 from gan.objectives.energies import BoundaryEquilibrium, EnergyBased
 from gan.objectives.features import MMD, FeatureMatching, Sinkhorn

@@ -11,7 +11,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 from divergences._checks import real_number
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from gan.objectives.base import Objective, Separable
 
 
@@ -216,7 +216,7 @@ class Variational(Separable):
     Some divergences have e^v or e^-v in g or f*, whose true value leaves float32 at 88 and float64 at 709.
 
     >>> import torch
-    >>> from divergences.catalogue import kl
+    >>> from divergences.f_divergences.catalogue import kl
     >>> Variational(kl).estimate(torch.ones(3), torch.ones(3))  # score f'(1) = 1 everywhere: no difference seen
     tensor(0.)
     """

@@ -11,7 +11,7 @@ import torch
 
 import divergences as dv
 import gan.game
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.optimal_transport import Exact, LinearProgram, Univariate
 from gan.bench.protocols import robustness
 from gan.conditions import Codes, Labels, Translation

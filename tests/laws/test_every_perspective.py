@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 
-from divergences import _perspective as perspective
+from divergences.f_divergences import _perspective as perspective
 from tests import entries, mp_oracle
 from tests.strategies import coarse, pmf_pairs
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from divergences.catalogue import CATALOGUE, jeffreys, js, kl, total_variation
+from divergences.f_divergences.catalogue import CATALOGUE, jeffreys, js, kl, total_variation
 from divergences.samples.columns import compare_counts
 from divergences.samples.columns.binned import bin_count, binned, commonest
 from divergences.samples.estimators.histogram import counted, histogram_null

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import divergences as dv
-from divergences._generator.analysis import analyse_source
-from divergences._generator.conjugate import conjugate
-from divergences._generator.source import source
+from divergences.f_divergences._generator.analysis import analyse_source
+from divergences.f_divergences._generator.conjugate import conjugate
+from divergences.f_divergences._generator.source import source
 from tests import generators
 from tests.laws import f_divergence_laws as laws
 from tests.strategies import simplex_grid

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import divergences as dv
-from divergences import _fused
 from divergences._rows import BLOCK, divide_rows, row_totals
 from divergences.errors import DataError, NotNormalizedError
+from divergences.f_divergences import _fused
 
 FUSED = {name: d for name, d in dv.CATALOGUE.items() if d.fused is not None}
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import divergences as dv
-from divergences import _fused, _parallel
-from divergences._fused import row_costs
+from divergences import _parallel
+from divergences.f_divergences import _fused
+from divergences.f_divergences._fused import row_costs
 from tests.laws.f_divergence_laws import oracle_error
 from tests.strategies import simplex_grid
 
@@ -155,7 +156,8 @@ def test_leading_axes_broadcast(shapes):
 )
 def test_a_planted_error_is_noticed(right, wrong, tmp_path):
     """The comparison with mpmath rejects a wrong coefficient, a lost difference and a wrong sign."""
-    from divergences import _compiler, _kernels
+    from divergences import _compiler
+    from divergences.f_divergences import _kernels
 
     source = Path(_kernels.__file__).read_text(encoding="utf-8")
     assert source.count(right) == 1

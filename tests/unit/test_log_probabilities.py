@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import divergences as dv
-from divergences import _perspective as perspective
+from divergences.f_divergences import _perspective as perspective
 from tests import mp_oracle
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.25, 0.25, 0.5])

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from divergences._results import Estimate, Interval
-from divergences.catalogue import jeffreys, js, kl, total_variation
+from divergences.f_divergences.catalogue import jeffreys, js, kl, total_variation
 from divergences.samples.comparison import Null
 from divergences.samples.estimators.histogram import counted
 

@@ -9,7 +9,7 @@ import numpy as np
 from divergences._numerics import quiet
 from divergences._results import Estimate, Interval
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples.estimators._pair import Pair
 
 FOLDS = 5

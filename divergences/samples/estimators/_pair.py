@@ -10,7 +10,7 @@ from divergences._arrays import namespace, to_numpy
 from divergences._checks import points, same_dimension
 from divergences._parallel import run_blocks
 from divergences._results import Estimate
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples._neighbours import SMALL
 from divergences.samples.estimators._space import whitened
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from divergences._numerics import quiet
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples.estimators._critic import critic
 
 

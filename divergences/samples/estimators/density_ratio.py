@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from divergences._checks import choice
 from divergences._results import Estimate
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples.estimators import _logistic
 from divergences.samples.estimators._critic import LogRatios, cross_fitted, judged, standardised
 from divergences.samples.estimators._pair import Pair

@@ -11,7 +11,7 @@ from divergences._checks import count, positive
 from divergences._numerics import quiet
 from divergences._results import Estimate, Interval
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples.estimators._critic import largest
 from divergences.samples.estimators._pair import Pair
 from divergences.samples.estimators._values import kinked

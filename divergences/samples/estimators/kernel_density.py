@@ -11,7 +11,7 @@ from scipy.special import gammaln, logsumexp
 from divergences._checks import positive
 from divergences._parallel import run_blocks
 from divergences._results import Estimate
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples.estimators._critic import FOLDS, LogRatios, folds, judged, standardised
 from divergences.samples.estimators._pair import Pair
 

@@ -8,7 +8,7 @@ import numpy as np
 from divergences._checks import count
 from divergences._results import Estimate, Interval
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples._neighbours import neighbours
 from divergences.samples.estimators._critic import largest
 from divergences.samples.estimators._local import Ratios, by_count, by_distance, by_slope

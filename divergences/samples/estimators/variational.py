@@ -10,7 +10,7 @@ import numpy as np
 from divergences._checks import positive
 from divergences._results import Estimate, Interval
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences.f_divergence import FDivergence
 from divergences.samples.estimators import _logistic
 from divergences.samples.estimators._critic import FEWEST, critic, enough, standardiser
 from divergences.samples.estimators._pair import Pair

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
-from divergences._generator.source import Derivatives
 from divergences._numerics import quiet
+from divergences.f_divergences._generator.source import Derivatives
 
 DEGREE = 20
 RADII = (0.25, 0.05, 0.01, 0.001)

@@ -8,15 +8,15 @@ import numpy as np
 
 from divergences._arrays import Array, is_torch, namespace
 from divergences._checks import scalar_or_nan
-from divergences._generator.analysis import analyse, analyse_source
-from divergences._generator.conjugate import conjugate
-from divergences._generator.curve import Curve, mirrored
-from divergences._generator.found import Found
 from divergences._numerics import quiet
 from divergences.errors import DataError
+from divergences.f_divergences._generator.analysis import analyse, analyse_source
+from divergences.f_divergences._generator.conjugate import conjugate
+from divergences.f_divergences._generator.curve import Curve, mirrored
+from divergences.f_divergences._generator.found import Found
 
 if TYPE_CHECKING:
-    from divergences.f_divergence import FDivergence
+    from divergences.f_divergences.f_divergence import FDivergence
 
 Rows = Callable[..., np.ndarray]
 

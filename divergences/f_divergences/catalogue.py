@@ -26,10 +26,10 @@ from types import MappingProxyType
 from typing import Any
 
 from divergences._arrays import Array, namespace, scalar
-from divergences._fused import row_costs, total_cost
 from divergences._numerics import kl_cost, log_omega, log_one_minus_exp, log_ratio, mirrored_above_one, softplus, xlogx
-from divergences.f_divergence import FDivergence
-from divergences.families import alpha, hockey_stick, weighted_js
+from divergences.f_divergences._fused import row_costs, total_cost
+from divergences.f_divergences.f_divergence import FDivergence
+from divergences.f_divergences.families import alpha, hockey_stick, weighted_js
 
 LOG2 = log(2.0)
 

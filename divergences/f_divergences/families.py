@@ -9,7 +9,6 @@ from typing import Any
 
 from divergences._arrays import Array, namespace
 from divergences._checks import positive, real_number
-from divergences._fused import row_costs
 from divergences._numerics import (
     exact_product,
     kl_cost,
@@ -17,9 +16,10 @@ from divergences._numerics import (
     log_ratio,
     softplus,
 )
-from divergences._powers import alpha_cost, alpha_tail, deformed_log, weighted_deformed_log
 from divergences.errors import DataError
-from divergences.f_divergence import FDivergence
+from divergences.f_divergences._fused import row_costs
+from divergences.f_divergences._powers import alpha_cost, alpha_tail, deformed_log, weighted_deformed_log
+from divergences.f_divergences.f_divergence import FDivergence
 
 
 def weighted_js(weight: float) -> FDivergence:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from divergences._generator.limits import Growth
-from divergences._generator.near import Near
-from divergences._generator.source import Source
 from divergences._numerics import log_ratio, quiet
 from divergences.errors import DataError
+from divergences.f_divergences._generator.limits import Growth
+from divergences.f_divergences._generator.near import Near
+from divergences.f_divergences._generator.source import Source
 
 LOG_LARGEST = float(np.log(np.finfo(np.float64).max))
 

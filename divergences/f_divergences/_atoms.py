@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from divergences._arrays import Array, namespace
 from divergences._numerics import log_ratio
-from divergences._perspective import relative, scaled
-from divergences._powers import exp_excess
+from divergences.f_divergences._perspective import relative, scaled
+from divergences.f_divergences._powers import exp_excess
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from divergences._arrays import Array
-    from divergences.f_divergence import FDivergence
+    from divergences.f_divergences.f_divergence import FDivergence
 
 
 def multiple(d: FDivergence, c: float) -> dict[str, Any]:

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences import _perspective as perspective
 from divergences._arrays import Array, float64, namespace, result_dtype, scalar
 from divergences._checks import finite, floating, mass_pair, positive
-from divergences._expectation import expectation
-from divergences._fused import total_cost
-from divergences._multiple import multiple
 from divergences._numerics import quiet
 from divergences._results import Estimate
 from divergences.errors import DataError
+from divergences.f_divergences import _perspective as perspective
+from divergences.f_divergences._expectation import expectation
+from divergences.f_divergences._fused import total_cost
+from divergences.f_divergences._multiple import multiple
 
 if TYPE_CHECKING:
-    from divergences._generator import Found
+    from divergences.f_divergences._generator import Found
 
 Elementwise = Callable[[Array], Array]
 
@@ -94,7 +94,7 @@ class FDivergence:
         >>> print(d([0.5, 0.5], [0.25, 0.75]), d.conjugate(1.0), d.found.slope_at_infinity)
         0.1438410362258904 1.0 inf
         """
-        from divergences._generator import generated
+        from divergences.f_divergences._generator import generated
 
         return generated(cls, f, name=name, at_zero=at_zero, slope_at_infinity=slope_at_infinity)
 

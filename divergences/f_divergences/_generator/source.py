@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from divergences._generator.jets import Jet, jet_at
-from divergences._generator.panels import Panels
 from divergences._numerics import quiet
 from divergences.errors import DataError
+from divergences.f_divergences._generator.jets import Jet, jet_at
+from divergences.f_divergences._generator.panels import Panels
 
 PROBE = (0.2, 0.7, 1.0, 1.9, 6.0)
 Derivatives = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]

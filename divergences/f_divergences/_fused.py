@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences import _perspective as perspective
 from divergences._arrays import Array, is_torch, namespace, row_sums, to_numpy
 from divergences._checks import mass_pair, real_array
 from divergences._parallel import run_blocks
+from divergences.f_divergences import _perspective as perspective
 
 if TYPE_CHECKING:
-    from divergences.f_divergence import FDivergence
+    from divergences.f_divergences.f_divergence import FDivergence
 
 LARGE = 1 << 17  # atoms; below it, loading the compiled code takes longer than it saves
 BLOCK = 1 << 16  # atoms a thread takes at once: two such blocks fit the second-level cache
@@ -71,7 +71,7 @@ def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -
     NaN marks the rows that the kernel leaves alone: an atom that is NaN, negative or below 2^-900, or a sum that is not
     one up to the rounding of k additions. The bits do not depend on the number of threads.
     """
-    from divergences._kernels import KINDS, row_sums
+    from divergences.f_divergences._kernels import KINDS, row_sums
 
     code, k = KINDS.index(kind), p.shape[-1]
     lead = np.broadcast_shapes(p.shape[:-1], q.shape[:-1])

@@ -16,7 +16,7 @@ from divergences._numerics import exp_of_sum, in_blocks, quiet, two_difference, 
 from divergences.errors import DataError
 
 if TYPE_CHECKING:
-    from divergences.f_divergence import FDivergence
+    from divergences.f_divergences.f_divergence import FDivergence
 
 FAR = 40.0  # beyond it e**-δ is below the rounding of whatever it is added to
 LAST = 700.0  # the largest δ at which e**-δ has all its digits

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from divergences._generator.curve import Curve
 from divergences._numerics import quiet
+from divergences.f_divergences._generator.curve import Curve
 
 
 @dataclass(frozen=True)

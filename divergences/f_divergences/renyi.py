@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from divergences import _perspective as perspective
 from divergences._arrays import Array, is_torch, namespace, row_sums, scalar
-from divergences._atoms import Atoms, atoms, tilted
 from divergences._checks import mass_pair, scalar_or_nan
 from divergences._numerics import log_sum_exp, quiet
 from divergences.densities.mixture import is_distribution
 from divergences.errors import DataError
-from divergences.families import alpha
+from divergences.f_divergences import _perspective as perspective
+from divergences.f_divergences._atoms import Atoms, atoms, tilted
+from divergences.f_divergences.families import alpha
 
 _ZERO = 1e-100  # u**1e-100 is one for every ratio of floats but 0
 

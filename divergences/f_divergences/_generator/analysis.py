@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from divergences._generator.checks import check_generator
-from divergences._generator.curve import Curve, Far
-from divergences._generator.found import Found, report
-from divergences._generator.limits import FRACTIONS, Growth, Limit, growth, limit
-from divergences._generator.near import near
-from divergences._generator.source import Source, source, with_panels
 from divergences._numerics import quiet
 from divergences.errors import DataError
+from divergences.f_divergences._generator.checks import check_generator
+from divergences.f_divergences._generator.curve import Curve, Far
+from divergences.f_divergences._generator.found import Found, report
+from divergences.f_divergences._generator.limits import FRACTIONS, Growth, Limit, growth, limit
+from divergences.f_divergences._generator.near import near
+from divergences.f_divergences._generator.source import Source, source, with_panels
 
 REACH = {np.float64: 690.0, np.longdouble: 760.0}
 """How far |log u| is followed: ratios of floats where the precision has them, else as far as floats go safely."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from divergences._generator.source import Source
 from divergences._numerics import quiet
 from divergences.errors import DataError
+from divergences.f_divergences._generator.source import Source
 
 DECADES = float(np.log(1e12))
 _FINE = np.geomspace(1e-4, 0.25, 60)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from divergences._generator.curve import Curve
-from divergences._generator.limits import Growth
 from divergences._numerics import quiet
 from divergences.errors import DataError
+from divergences.f_divergences._generator.curve import Curve
+from divergences.f_divergences._generator.limits import Growth
 
 HALVINGS = 52
 

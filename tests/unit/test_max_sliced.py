@@ -10,6 +10,7 @@ from scipy.stats import wasserstein_distance
 
 import divergences as dv
 from divergences.errors import DataError
+from divergences.optimal_transport import max_sliced as module
 from divergences.optimal_transport import max_sliced_wasserstein, wasserstein
 from divergences.optimal_transport._ascent import Slices, coupling
 
@@ -84,7 +85,7 @@ def test_laws():
         max_sliced_wasserstein(x * 1e200, y * 1e200, 2).value / 1e200,
         max_sliced_wasserstein(x * 1e-200, y * 1e-200, 2).value / 1e-200,
     ):
-        assert other == pytest.approx(found.value, rel=1e-3)
+        assert other == pytest.approx(found.value, rel=1e-6)
     assert dv.sliced_wasserstein(x, y, 2, rng=0).value < found.value <= wasserstein(x, y, 2).distance
     assert found.upper <= wasserstein(x, y, 2).distance * (1 + 1e-9)
     assert np.linalg.norm(found.direction) == pytest.approx(1, rel=1e-12)
@@ -123,13 +124,41 @@ def test_slopes_are_those_of_the_sum(n, m, p):
     np.testing.assert_allclose(np.bincount(columns, mass), 1 / m)
 
 
+def directional(x: np.ndarray, y: np.ndarray, p: float, move: np.ndarray) -> tuple[float, float]:
+    """The derivative of the value along a move of the pooled points: from the gradients, and by differences."""
+    n, h = len(x), 1e-4
+    left, right = (torch.tensor(v, requires_grad=True) for v in (x, y))
+    max_sliced_wasserstein(left, right, p).value.backward()
+    told = float((np.concatenate([slope(left), slope(right)]) * move).sum())
+    ends = [float(max_sliced_wasserstein(x + s * h * move[:n], y + s * h * move[n:], p)) for s in (1, -1)]
+    return told, (ends[0] - ends[1]) / (2 * h)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_gradients_on_ridges(p, monkeypatch):
+    """Few points: the maximum lies where couplings change. Taking the slope of any one of them (planted) is noticed."""
+    wrong = 0
+    for seed, (n, m, d) in enumerate([(7, 7, 2), (6, 5, 2), (7, 7, 3), (6, 5, 5)] * 3):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d)) + 0.5
+        move = rng.normal(size=(n + m, d))
+        told, found = directional(x, y, p, move)
+        assert told == pytest.approx(found, abs=2e-5)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "FLAT", np.inf)
+            wrong += abs(directional(x, y, p, move)[0] - found) > 1e-3
+    assert wrong
+
+
 def slope(tensor: Any) -> Any:
     """Its gradient."""
     return tensor.grad
 
 
 def test_torch_in_torch_out_with_gradients():
-    """Autograd's through sorting along the fixed direction; and nearly the slope of the value itself."""
+    """Autograd's through sorting along the fixed direction, but for few points that a ridge shares out; and the slope of
+    the value itself.
+    """
     x, y = (torch.tensor(v, requires_grad=True) for v in normals(200, 200, 3))
     found = max_sliced_wasserstein(x, y, 2)
     found.value.backward()
@@ -138,11 +167,11 @@ def test_torch_in_torch_out_with_gradients():
     torch.sqrt(
         torch.mean((torch.sort(x_fixed @ found.direction)[0] - torch.sort(y_fixed @ found.direction)[0]) ** 2)
     ).backward()
-    np.testing.assert_allclose(slope(x), slope(x_fixed), atol=1e-12)
-    np.testing.assert_allclose(slope(y), slope(y_fixed), atol=1e-12)
+    for moving, fixed in ((x, x_fixed), (y, y_fixed)):
+        assert np.isclose(slope(moving), slope(fixed), rtol=1e-5, atol=0).mean() > 0.97
     move = 1e-3 * torch.tensor(np.random.default_rng(0).normal(size=(200, 3)))
     ends = [float(max_sliced_wasserstein((x + s * move).detach(), y.detach(), 2)) for s in (1, -1)]
-    assert float((slope(x) * move).sum()) == pytest.approx((ends[0] - ends[1]) / 2, rel=0.05)
+    assert float((slope(x) * move).sum()) == pytest.approx((ends[0] - ends[1]) / 2, rel=2e-3)
     same = torch.ones(3, 2, dtype=torch.float32, requires_grad=True)
     zero = max_sliced_wasserstein(same, same.detach())
     assert zero.value.dtype == torch.float32

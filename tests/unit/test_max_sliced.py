@@ -156,9 +156,7 @@ def slope(tensor: Any) -> Any:
 
 
 def test_torch_in_torch_out_with_gradients():
-    """Autograd's through sorting along the fixed direction, but for few points that a ridge shares out; and the slope of
-    the value itself.
-    """
+    """Autograd's along the fixed direction, but for few points that a ridge shares out; and the slope of the value."""
     x, y = (torch.tensor(v, requires_grad=True) for v in normals(200, 200, 3))
     found = max_sliced_wasserstein(x, y, 2)
     found.value.backward()

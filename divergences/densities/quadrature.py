@@ -277,6 +277,7 @@ def _missing(law: Law, integral: float, error: float, name: str) -> float:
         raise NotNormalizedError(
             f"The density of {name} must integrate to one within {NORMALISED:g}; got {mass:.9g}. Subtract "
             f"{log(mass) if mass > 0 else -inf:.9g} from its logarithm, or pass the support=(low, high) it is meant on."
+            + (" If it has a narrow part far from the rest, write it as a dv.Mixture." if mass < 1 else "")
         )
     if gap > max(MISSED, law.unit) and law.trusted:
         raise ConvergenceError(f"Quadrature found {mass:.9g} of the mass of {name} ({law.name}).", None)

@@ -196,6 +196,10 @@ def test_bad_distributions_are_refused(p, q, message):
             r"integrate to one within 1e-06; got 0\.97\. Subtract -0\.0304592",
         ),
         (lambda x: -x * x / 2, r"got 2\.50662827"),
+        (  # half of it is a spike that no search finds; as a Mixture it is found
+            lambda x: np.logaddexp(stats.norm.logpdf(x), stats.norm.logpdf(x, 5000, 0.01)) - math.log(2),
+            r"got 0\.5\. .* narrow part far from the rest, write it as a dv\.Mixture",
+        ),
         (lambda x: 0 * x, "must be integrable; towards .infinity"),
         (lambda x: np.log(np.maximum(np.exp(-x * x / 2), 1e-300)), "must be integrable"),
     ],

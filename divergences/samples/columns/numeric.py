@@ -14,7 +14,7 @@ from divergences.samples.columns.walk import even, tailed, walk
 from divergences.samples.comparison import Unseen
 from divergences.samples.permutation import sequential
 
-EXACT = 20_000  # values in all up to which each value is permuted by itself
+EXACT = 5_000  # values in all up to which each is permuted by itself; beyond, cells cost less and lose nothing
 CELLS = 256
 DAY = 86_400.0  # dates are in seconds
 NORMAL_FROM = 1000  # values on a side from which the mean difference is normal enough for a tail
@@ -85,7 +85,7 @@ def scores_test(steps: Steps, exact: bool, permutations: int, rng: np.random.Gen
 
     The statistic is W₁ between the normal scores of the pooled sample: W₁ after the column has been pulled into a
     normal shape by a rising map. So no outlier drowns the others, and neither the unit nor a logarithm matters. For a
-    column that is normal already it is W₁ itself. For more than 20,000 values in all some 300 cells stand for them,
+    column that is normal already it is W₁ itself. For more than 5,000 values in all some 300 cells stand for them,
     each at its pooled mean: 256 of equal pooled mass, the outermost parted further down to the extreme values. Scores
     and cells depend on the pooled sample alone, so that the permutation test is exact at every n and m; a permutation
     of counts is a draw from the multivariate hypergeometric law.

@@ -1,5 +1,8 @@
 """A comparison told in sections: the verdict first, then the evidence, then how it was made."""
 
+from bisect import bisect
+from html import escape
+from itertools import accumulate
 from typing import Any
 
 from divergences._results import Estimate
@@ -11,7 +14,8 @@ from divergences.samples.joint import Joint
 from divergences.wording import number, plain
 
 LEVEL = pictures.LEVEL
-ROWS = 1000  # columns told in numbers
+TOLD = 320_000  # bytes of the table of columns, room for about a thousand: the page stays below a megabyte
+TAGS = 10  # bytes around a cell
 NAME = 40  # characters of a column's name in tables
 NBSP = "\N{NO-BREAK SPACE}"  # keeps a number and its interval on one line
 
@@ -103,6 +107,7 @@ def _columns(comparison: Comparison) -> Section:
     gaps = any(c.missing_reference or c.missing_current for c in columns)
     header = ["column", "kind", "W₁ ± se", "W₁ in sd", "95% null", "KS", "JS distance, 95%", "TV, 95%", "PSI (null)"]
     header += ["missing", "p"] if gaps else ["p"]
+    rows = _fitting([_row(c, gaps) for c in columns])
     blocks: list[Any] = [
         picture(
             pictures.densities(comparison),
@@ -112,7 +117,7 @@ def _columns(comparison: Comparison) -> Section:
         ),
         table(
             header,
-            [_row(c, gaps) for c in columns[:ROWS]],
+            rows,
             "Columns that differ at a false discovery rate of 5% first, then by W₁ in standard deviations, or by how "
             "far the share of gaps moved if that is more; any two categories are one step apart. W₁ with its standard "
             "error (se) and its null quantile are in the column's own unit, of dates in days. JS distance and total "
@@ -121,10 +126,8 @@ def _columns(comparison: Comparison) -> Section:
             "the 95% quantile of what two samples of one law give. p-values are adjusted by Benjamini and Hochberg.",
         ),
     ]
-    if len(columns) > ROWS:
-        blocks.append(
-            text(f"{len(columns) - ROWS:,} columns that differ less are left out; --csv and --json have all.")
-        )
+    if left := len(columns) - len(rows):
+        blocks.append(text(f"{left:,} columns that differ less are left out; --csv and --json have all."))
     unseen = [c for c in columns if c.unseen is not None and c.unseen.share > 0][:20]
     if unseen:
         rows = [
@@ -133,6 +136,12 @@ def _columns(comparison: Comparison) -> Section:
         told = "Share of current values that the reference lacks: outside its range, or in new categories."
         blocks.append(table(["column", "share", "new categories, commonest first"], rows, told))
     return Section("Column by column", blocks)
+
+
+def _fitting(rows: list[list[Any]]) -> list[list[Any]]:
+    """The first rows, as many as HTML spells with `TOLD` bytes: a quote in a name takes five."""
+    sizes = [sum(len(escape(str(cell)).encode()) + TAGS for cell in row) for row in rows]
+    return rows[: bisect(list(accumulate(sizes)), TOLD)]
 
 
 def _row(c: ColumnComparison, gaps: bool) -> list[Any]:
@@ -246,7 +255,8 @@ def _plan(together: Joint) -> Section:
                 pictures.transport_plan(together),
                 alt="reference and current rows in two principal components, joined by the optimal transport plan",
                 caption="The optimal plan for W₂: every reference row (blue) is joined to the current rows (orange) "
-                "that receive its mass. Planned in all columns, drawn in the two directions of largest variance.",
+                f"that receive its mass; of more than {pictures.DRAWN} reference rows every second, third, ... is "
+                "drawn. Planned in all columns, drawn in the two directions of largest variance.",
             )
         ],
     )

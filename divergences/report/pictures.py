@@ -23,7 +23,7 @@ LEVEL = 0.05  # of false discoveries
 MOVED = 20  # columns whose W1 is drawn
 PANELS = 12  # densities shown; the table has the rest
 LEAST = 0.1  # where ratios are cut off on a logarithmic axis: MMD² may be negative
-LINES = 4000  # of a plan, beyond which it is drawn as pixels
+DRAWN = 250  # reference rows of a plan: each takes 500 bytes with its line and its partner
 NAMES = {
     "w1": "W₁",
     "w2": "W₂",
@@ -159,19 +159,23 @@ def _date_ticks(axes: Any, edges: np.ndarray) -> None:
 
 
 def transport_plan(together: Joint) -> Figure:
-    """The optimal plan for W₂ seen in the first two principal components of the pooled, standardised rows."""
+    """The optimal plan for W₂ seen in the first two principal components of the pooled, standardised rows.
+
+    Of many reference rows every k-th, with the current rows that receive its mass.
+    """
     (x, y), shares, names = _projected(together.points)
     plan = together.plan.tocoo()
-    weight = plan.data / plan.data.max()
+    every = -(-len(x) // DRAWN)
+    drawn = plan.row % every == 0
+    rows, columns = plan.row[drawn], plan.col[drawn]
+    weight = plan.data[drawn] / plan.data.max()
     figure = Figure(figsize=(7.6, 5.2), layout="constrained")
     axes = figure.subplots()
-    segments = list(np.stack([x[plan.row], y[plan.col]], axis=1))
+    segments = list(np.stack([x[rows], y[columns]], axis=1))
     colours = [(0.35, 0.38, 0.42, 0.06 + 0.3 * float(w)) for w in weight]
-    lines = LineCollection(
-        segments, colors=colours, linewidths=0.3 + 0.7 * weight, rasterized=len(weight) > LINES, zorder=1
-    )
-    axes.add_collection(lines)
-    for points, colour, name, marker in ((x, REFERENCE, "reference", "o"), (y, CURRENT, "current", "^")):
+    axes.add_collection(LineCollection(segments, colors=colours, linewidths=0.3 + 0.7 * weight, zorder=1))
+    sides = (x[np.unique(rows)], REFERENCE, "reference", "o"), (y[np.unique(columns)], CURRENT, "current", "^")
+    for points, colour, name, marker in sides:
         axes.scatter(*points.T, s=13, c=colour, marker=marker, alpha=0.75, linewidths=0, label=name, zorder=2)
     axes.set_xlabel(f"{names[0]} ({shares[0]:.0%} of the variance)")
     axes.set_ylabel(f"{names[1]} ({shares[1]:.0%})")

@@ -9,6 +9,8 @@ from divergences._arrays import is_torch, to_numpy
 from divergences._checks import real_array
 from divergences.errors import DataError
 from divergences.files import Table, batches, from_frame, from_matrix, read_table, show
+from divergences.files._source import GZIP_RATIO, unpacks_beyond
+from divergences.files._source import Source as Bytes
 from divergences.profiles import Profile, load, merge
 
 HELD = 2**28  # bytes of text that are read into memory; more is read once, into a profile
@@ -50,10 +52,19 @@ def read_source(
     """
     if path.suffix == ".profile":
         return load(path).select(columns)
-    large = path.suffix.lower() in TEXT and path.is_file() and path.stat().st_size > HELD
-    if dask is not None or method == "profile" or (large and method is None):
+    if dask is not None or method == "profile" or (method is None and _large(path)):
         return profiled(path, columns=columns, delimiter=delimiter, categories=categories, dask=dask)
     return read_table(path, columns=columns, delimiter=delimiter, categories=categories)
+
+
+def _large(path: Path) -> bool:
+    """Whether it is text that takes more than `HELD` bytes, unpacked if it is packed."""
+    suffix = path.suffix.lower()
+    if suffix not in TEXT or not path.is_file():
+        return False
+    size = path.stat().st_size
+    packed = suffix == ".gz" and size * GZIP_RATIO > HELD
+    return size > HELD or (packed and unpacks_beyond(Bytes.of_file(str(path)), HELD))
 
 
 def profiled(

@@ -136,6 +136,15 @@ def unpacked(data: bytes, name: str, max_bytes: int) -> bytes:
     return content
 
 
+def unpacks_beyond(source: Source, limit: int) -> bool:
+    """Whether gzip holds more than so many bytes; it is unpacked up to there, and nothing is kept."""
+    left = limit
+    with Gunzip(source.open(), source.name) as stream:
+        while left >= 0 and (part := stream.read(PIECE)):
+            left -= len(part)
+    return left < 0
+
+
 class Prefixed(io.RawIOBase):
     """A stream of which the beginning has been read already.
 

@@ -1,6 +1,7 @@
 """The commands that keep, merge and compare profiles, and the matrix of many files."""
 
 import csv
+import gzip
 import io
 import json
 import sys
@@ -12,10 +13,11 @@ import pytest
 
 from divergences import comparing as module
 from divergences.cli import app
-from divergences.comparing import compare, profiled
+from divergences.comparing import compare, profiled, read_source, sources
 from divergences.console import run
-from divergences.files import read_table
-from divergences.profiles import load
+from divergences.errors import FileFormatError
+from divergences.files import Table, read_table
+from divergences.profiles import Profile, load
 
 
 @pytest.fixture
@@ -44,6 +46,24 @@ def call(capsys):
         return code, *capsys.readouterr()
 
     return run_it
+
+
+def test_packed_text_is_large_by_what_it_unpacks_to(parts, monkeypatch):
+    """Read whole while it is small, else once into a profile: in one member or in several."""
+    ages = np.random.default_rng(0).integers(0, 100, 50_000)
+    content = ("age\n" + "\n".join(map(str, ages)) + "\n").encode()
+    for name, members in (("one", [content]), ("two", [content[:100_000], content[100_000:]])):
+        path = parts / f"{name}.csv.gz"
+        path.write_bytes(b"".join(map(gzip.compress, members)))
+        for limit, kept in ((len(content), Table), (len(content) - 1, Profile)):
+            monkeypatch.setattr(sources, "HELD", limit)
+            assert type(read_source(path)) is kept
+        assert isinstance(read_source(path, method="exact"), Table)
+    broken = parts / "broken.csv.gz"
+    broken.write_bytes(gzip.compress(content)[:-9])
+    monkeypatch.setattr(sources, "HELD", 1000)
+    with pytest.raises(FileFormatError, match="cannot be read as gzip"):
+        profiled(broken)
 
 
 def test_merged_parts_are_the_whole(parts, call):

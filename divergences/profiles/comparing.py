@@ -13,7 +13,7 @@ from divergences.profiles.categories import CategoryProfile
 from divergences.profiles.line import Line
 from divergences.profiles.numbers import NumberProfile
 from divergences.profiles.profile import Profile, alike
-from divergences.samples.columns import adjust, compare_counts
+from divergences.samples.columns import compare_counts
 from divergences.samples.comparison import ColumnComparison
 
 DAY = 86_400.0
@@ -40,6 +40,8 @@ def compare_profiles(
 ) -> dict[str, ColumnComparison]:
     """The comparison of each column, as of samples, with brackets where a profile does not know all.
 
+    P-values are not yet adjusted for the number of columns.
+
     Args:
         x, y: of the reference and of the current table.
         columns: which ones, by default those in both, in the order of the reference.
@@ -54,11 +56,11 @@ def compare_profiles(
     if unknown or not names:
         said = f"{show(unknown[0])} is not in both" if unknown else "no column of the reference is in both"
         raise DataError(f"the profiles must have the columns to compare in common; {said}.")
-    found = []
+    found = {}
     for name in names:
         a, b = alike(name, x.columns[name], y.columns[name])
-        found.append(compare_column_profiles(name, a, b, permutations=permutations, rng=rng))
-    return adjust(found)
+        found[name] = compare_column_profiles(name, a, b, permutations=permutations, rng=rng)
+    return found
 
 
 def compare_column_profiles(

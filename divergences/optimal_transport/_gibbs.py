@@ -122,12 +122,12 @@ def mean_costs(pairs: Pairs, start: int, stop: int, b: np.ndarray, out: np.ndarr
         out[i] = total
 
 
-@compiled(types.Tuple((_F, _F))(_F1, _F1), fastmath={"nnan", "nsz", "reassoc"})
-def _range(values: np.ndarray, g: np.ndarray) -> tuple[float, float]:
-    """values <- g - values; their smallest and largest."""
+@compiled(types.Tuple((_F, _F))(_F1, _F1, _F1), fastmath={"nnan", "nsz", "reassoc"})
+def _range(costs: np.ndarray, g: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """values <- g - costs; their smallest and largest."""
     low, high = np.inf, -np.inf
-    for q in range(len(values)):
-        values[q] = value = g[q] - values[q]
+    for q in range(len(costs)):
+        values[q] = value = g[q] - costs[q]
         low, high = min(low, value), max(high, value)
     return low, high
 
@@ -153,51 +153,103 @@ def _below_mass(values: np.ndarray, b: np.ndarray, peak: float, inverse: float) 
     return total
 
 
-@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F, _F1, _SINGLE))
-def row_sweep(
-    pairs: Pairs, start: int, stop: int, epsilon: float, g: np.ndarray, a: np.ndarray, b: np.ndarray, f: np.ndarray,
-    omega: float, columns: np.ndarray, kernel: np.ndarray,
-) -> None:  # fmt: skip
-    """f <- f + omega (F - f), F_i = -epsilon log sum_j b_j exp((g_j - c_ij) / epsilon), for the rows start..stop.
+@compiled(types.Tuple((_F, _F))(PAIRS, _I, _F, _F1, _F1, _F1, _F1))
+def _row(
+    pairs: Pairs, i: int, epsilon: float, g: np.ndarray, b: np.ndarray, costs: np.ndarray, values: np.ndarray
+) -> tuple[float, float]:
+    """F_i = -epsilon log sum_j b_j exp((g_j - c_ij) / epsilon), and the sum of `values`: a multiple of its terms.
 
-    columns (m,) receives the column sums of these rows of a_i b_j exp((f_i + g_j - c_ij) / epsilon), and `kernel`,
-    unless it is empty, the conditional laws b_j exp((F_i + g_j - c_ij) / epsilon) in single precision.
+    costs (m,) is filled too.
     """
     m, inverse = len(b), 1.0 / epsilon
-    values = np.empty(m)
+    low, peak = np.inf, -np.inf
+    for first in range(0, m, TILE):
+        last = min(first + TILE, m)
+        _tile(pairs, i, first, last, costs[first:last])
+        bounds = _range(costs[first:last], g[first:last], values[first:last])
+        low, peak = min(low, bounds[0]), max(peak, bounds[1])
+    below = 0.0
+    flat = (peak - low) * inverse < 0.5  # the rounding of a sum near one would be multiplied by a large epsilon
+    if flat:
+        below = _below_mass(values, b, peak, inverse)
+    total = 0.0
+    for first in range(0, m, TILE):
+        last = min(first + TILE, m)
+        total += _exponentials(values[first:last], b[first:last], peak, inverse)
+    best = -peak - epsilon * (np.log1p(below) if flat else np.log(total))
+    if total < TINY:
+        total *= LIFT
+        for j in range(m):
+            values[j] *= LIFT
+    return best, total
+
+
+@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F1, _SINGLE))
+def row_sweep(
+    pairs: Pairs, start: int, stop: int, epsilon: float, g: np.ndarray, a: np.ndarray, b: np.ndarray, f: np.ndarray,
+    columns: np.ndarray, kernel: np.ndarray,
+) -> None:  # fmt: skip
+    """f_i <- F_i, which makes rows exact, for the rows start..stop.
+
+    columns (m,) receives the column sums of these rows of a_i b_j exp((f_i + g_j - c_ij) / epsilon), and `kernel`,
+    unless it is empty, the conditional laws, the same over a_i, in single precision.
+    """
+    m = len(b)
+    costs, values = np.empty(m), np.empty(m)
     columns[:] = 0.0
     for i in range(start, stop):
-        low, peak = np.inf, -np.inf
-        for first in range(0, m, TILE):
-            last = min(first + TILE, m)
-            _tile(pairs, i, first, last, values[first:last])
-            bounds = _range(values[first:last], g[first:last])
-            low, peak = min(low, bounds[0]), max(peak, bounds[1])
-        below = 0.0
-        flat = (peak - low) * inverse < 0.5  # the rounding of a sum near one would be multiplied by a large epsilon
-        if flat:
-            below = _below_mass(values, b, peak, inverse)
-        total = 0.0
-        for first in range(0, m, TILE):
-            last = min(first + TILE, m)
-            total += _exponentials(values[first:last], b[first:last], peak, inverse)
-        best = -peak - epsilon * (np.log1p(below) if flat else np.log(total))
-        if total < TINY:
-            total *= LIFT
-            for j in range(m):
-                values[j] *= LIFT
-        weight = a[i] / total
-        if omega == 1.0:
-            f[i] = best
-        else:
-            f[i] += omega * (best - f[i])
-            weight *= np.exp((f[i] - best) * inverse)
-        for j in range(m):
-            columns[j] += weight * values[j]
+        f[i], total = _row(pairs, i, epsilon, g, b, costs, values)
+        weight, inverse_total = a[i] / total, 1.0 / total
         if len(kernel):
-            row, inverse_total = kernel[i], 1.0 / total
+            row = kernel[i]
             for j in range(m):
+                columns[j] += weight * values[j]
                 row[j] = np.float32(values[j] * inverse_total)
+        else:
+            for j in range(m):
+                columns[j] += weight * values[j]
+
+
+@compiled(types.float64(_F1, _F1, _F, _F1), fastmath={"contract", "reassoc"})
+def _spend(values: np.ndarray, costs: np.ndarray, weight: float, columns: np.ndarray) -> float:
+    """columns <- columns + weight * values; what these masses cost."""
+    total = 0.0
+    for q in range(len(values)):
+        mass = weight * values[q]
+        columns[q] += mass
+        total += mass * costs[q]
+    return total
+
+
+@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"nnan", "nsz"})  # no reassoc: each rounding is accounted for
+def _least(costs: np.ndarray, g: np.ndarray, shrink: float, lower: float) -> float:
+    """costs <- costs * shrink - lower; the smallest costs - g."""
+    best = np.inf
+    for q in range(len(costs)):
+        costs[q] = costs[q] * shrink - lower
+        best = min(best, costs[q] - g[q])
+    return best
+
+
+@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F1, _F1, _F, _F, _F1, _F1))
+def measured_sweep(
+    pairs: Pairs, start: int, stop: int, epsilon: float, g: np.ndarray, a: np.ndarray, b: np.ndarray, f: np.ndarray,
+    columns: np.ndarray, spent: np.ndarray, shrink: float, lower: float, least: np.ndarray, best: np.ndarray,
+) -> None:  # fmt: skip
+    """`row_sweep` and, of the same costs, what the plan spends by row and what `transforms` finds for g."""
+    m = len(b)
+    costs, values = np.empty(m), np.empty(m)
+    columns[:], best[:] = 0.0, np.inf
+    for i in range(start, stop):
+        f[i], total = _row(pairs, i, epsilon, g, b, costs, values)
+        spent[i], lowest = 0.0, np.inf
+        for low in range(0, m, TILE):
+            high = min(low + TILE, m)
+            spent[i] += _spend(values[low:high], costs[low:high], a[i] / total, columns[low:high])
+            lowest = min(lowest, _least(costs[low:high], g[low:high], shrink, lower))
+        least[i] = lowest - abs(lowest) * ULP - SUBNORMAL
+        for j in range(m):
+            best[j] = min(best[j], costs[j] - least[i])
 
 
 @compiled(types.float64(PAIRS, _I, _F, _F, _F1, _F1, _F, _F1), fastmath={"contract"})
@@ -254,16 +306,6 @@ def rounded_sums(
             for q in range(high - low):
                 tile[q] *= costs[q]
             spent[i] += _sum(tile)
-
-
-@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"nnan", "nsz"})  # no reassoc: each rounding is accounted for
-def _least(costs: np.ndarray, g: np.ndarray, shrink: float, lower: float) -> float:
-    """costs <- costs * shrink - lower; the smallest costs - g."""
-    best = np.inf
-    for q in range(len(costs)):
-        costs[q] = costs[q] * shrink - lower
-        best = min(best, costs[q] - g[q])
-    return best
 
 
 @compiled(types.void(PAIRS, _I, _I, _F, _F, _F1, _F1, _F1))

@@ -1,19 +1,21 @@
-"""The loop of Sinkhorn's algorithm: exact sweeps in the log domain, between them relaxed ones on a stored kernel."""
+"""The loop of Sinkhorn's algorithm: exact sweeps in the log domain, accelerated ones on a stored kernel between."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 
+from divergences.optimal_transport._acceleration import Anderson
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import dot
-from divergences.optimal_transport._solution import GibbsPlan, Solution
+from divergences.optimal_transport._solution import GibbsPlan, Measured, Solution
 from divergences.optimal_transport._sweeps import sweeps
 
-_ROUND = 10  # sweeps between two looks at the error, once they are relaxed; more the closer omega is to 2
 _LARGE = 1e12  # scalings beyond this are absorbed into the potentials
 _EMPTY = 1e-250  # of its mass: a column so little reached gets its potential from a softmin of its own
 _MARGIN = 0.5  # of the tolerance, that a stored kernel has to reach: the exact sweep after it is the judge
+_NEAR = 0.5  # marginal error from which on steps are accelerated
+_WORSE = 2.0  # growth of the error after which an accelerated step is taken back
 
 
 class Scaling:
@@ -26,17 +28,29 @@ class Scaling:
         self.a, self.b = self.sweeps.a, self.sweeps.b
         self.f, self.g = np.zeros(len(self.a)), np.zeros(len(self.b))
         self.iterations, self.max_iterations = 0, max_iterations
+        self.measured: Measured | None = None  # of the plan at f and g
+        self.path: list[tuple[float, np.ndarray]] = []  # the latest two epsilons and what g they ended with
 
     def run(self, epsilon: float, tolerance: float, *, judged: bool = True) -> bool:
         """Iterate at this epsilon until the columns are right to `tolerance` (rows are exact); False at the limit.
 
-        Unless it is to be judged, the last word is that of the stored kernel.
+        It starts on the straight line through the answers at the last two epsilons. Unless it is to be judged, the
+        last word is that of the stored kernel.
         """
-        stored = self.sweeps.stored
+        if len(self.path) == 2:
+            (first, there), (second, here) = self.path
+            self.g = here + (here - there) * ((epsilon - second) / (second - first))
+        converged = self._converge(epsilon, tolerance, judged=judged)
+        self.path = [*self.path, (epsilon, self.g)][-2:]
+        return converged
+
+    def _converge(self, epsilon: float, tolerance: float, *, judged: bool) -> bool:
+        """`run`, from the present potentials."""
+        stored, self.measured = self.sweeps.stored, None
         while True:
             sums = self.sweeps.sweep(self.f, self.g, epsilon, store=stored)
             self.iterations += 1
-            if float(np.sum(np.abs(sums - self.b))) <= tolerance:
+            if self._error(sums) <= tolerance:
                 return True
             if self.iterations >= self.max_iterations:
                 return False
@@ -45,11 +59,38 @@ class Scaling:
             if not tame:
                 self._update(sums, epsilon)
                 continue
-            scaled = self.sweeps.scaled if stored else self._streamed(epsilon)
-            v, reached = self._relax(sums, scaled, tolerance * (_MARGIN if stored and judged else 1.0))
-            self.g = self.g + epsilon * np.log(v)
-            if reached and not (stored and judged):
+            if not (stored and judged):
+                scaled = self.sweeps.scaled if stored else self._streamed(epsilon)
+                v, _, reached = self._approach(np.zeros(len(sums)), sums, self.b, scaled, tolerance)
+                self.g = self.g + epsilon * v
+                if reached:
+                    return True
+            elif self._judged(sums, epsilon, tolerance):
                 return True
+
+    def _judged(self, sums: np.ndarray, epsilon: float, tolerance: float) -> bool:
+        """Approach on the stored kernel, and on until exact sums are right; False where the kernel has to be renewed.
+
+        Columns aim at b and what the kernel's sums differ by from exact ones: an error of the kernel has an effect of
+        first order in how far the potentials move, and vanishes as sweeps are repeated.
+        """
+        aim, v, g = self.b, np.zeros(len(sums)), self.g
+        while True:
+            v, sums, reached = self._approach(v, sums, aim, self.sweeps.scaled, _MARGIN * tolerance)
+            self.g = g + epsilon * v
+            if not reached:
+                return False
+            exact, self.measured = self.sweeps.judge(self.f, self.g, epsilon)
+            self.iterations += 1
+            if self._error(exact) <= tolerance:
+                return True
+            self.measured = None
+            aim = np.maximum(self.b + (sums - exact), self.b / 2)
+            aim /= np.sum(aim)
+
+    def _error(self, sums: np.ndarray) -> float:
+        """L1, of columns."""
+        return float(np.sum(np.abs(sums - self.b)))
 
     def _update(self, sums: np.ndarray, epsilon: float) -> None:
         """The plain update of g, in the log domain."""
@@ -59,42 +100,50 @@ class Scaling:
         if len(lost):
             self.g[lost] = self.sweeps.softmin(self.f, epsilon, self.columns[lost], columns=True)
 
-    def _streamed(self, epsilon: float) -> Callable[[np.ndarray, float], np.ndarray]:
+    def _streamed(self, epsilon: float) -> Callable[[np.ndarray], np.ndarray]:
         """Scalings by exact sweeps, which move f."""
         g = self.g
 
-        def scaled(v: np.ndarray, omega: float) -> np.ndarray:
-            return self.sweeps.sweep(self.f, g + epsilon * np.log(v), epsilon, omega, store=False)
+        def scaled(v: np.ndarray) -> np.ndarray:
+            return self.sweeps.sweep(self.f, g + epsilon * np.log(v), epsilon, store=False)
 
         return scaled
 
-    def _relax(
-        self, sums: np.ndarray, scaled: Callable[[np.ndarray, float], np.ndarray], tolerance: float
-    ) -> tuple[np.ndarray, bool]:
-        """Scale from the given column sums on, until done or until a scaling is too large; v, and whether it is done.
+    def _approach(
+        self,
+        v: np.ndarray,
+        sums: np.ndarray,
+        aim: np.ndarray,
+        scaled: Callable[[np.ndarray], np.ndarray],
+        tolerance: float,
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Scale columns by exp(v), from given v and column sums on, until these are right or v too large.
 
-        Relaxed sweeps gain speed; the plain one that ends a round has exact rows and tells the error.
+        The last v, its column sums, and whether they are right to `tolerance`.
         """
-        b = self.sweeps.aim
-        v, omega, error, since, length = self.b / sums, 1.0, np.inf, 0, _ROUND
-        for _ in range(self.max_iterations - self.iterations):
-            since += 1
-            plain = omega == 1.0 or since == length
-            factor = 1.0 if plain else omega
-            with np.errstate(all="ignore"):  # whatever overflows is dropped
-                sums = scaled(v, factor)
-                following = v * (b / sums) ** factor
-            self.iterations += 1
-            if plain and float(np.sum(np.abs(sums - b))) <= tolerance:
-                return v, True
-            if not _tame(following):
-                break
+        memory, error = Anderson(self.b), float(np.sum(np.abs(sums - aim)))
+        while error > tolerance:
+            if self.iterations >= self.max_iterations:
+                return v, sums, False
+            plain = v + np.log(aim / sums)
+            following = memory.step(v, plain - v) if error < _NEAR else plain
+            sums, worse = self._scaled(scaled, following), error * _WORSE
+            error = float(np.sum(np.abs(sums - aim)))
+            if not error <= worse and memory.count:
+                memory.forget()
+                following = plain
+                sums = self._scaled(scaled, following)
+                error = float(np.sum(np.abs(sums - aim)))
             v = following
-            if since == length:
-                before, error = error, float(np.sum(np.abs(sums - b)))
-                omega = _relaxation(omega, (error / before) ** (1 / length))
-                since, length = 0, max(_ROUND, round(1 / (2 - omega)))
-        return v, False
+            if not (np.max(np.abs(v)) < np.log(_LARGE) and _tame(sums / aim)):
+                return (v if np.all(np.isfinite(v)) else plain), sums, False
+        return v, sums, True
+
+    def _scaled(self, scaled: Callable[[np.ndarray], np.ndarray], v: np.ndarray) -> np.ndarray:
+        """One sweep; what overflows is dropped."""
+        self.iterations += 1
+        with np.errstate(all="ignore"):
+            return scaled(np.exp(v))
 
     def solution(self, epsilon: float, converged: bool) -> Solution:
         """The present potentials, extended to points without mass, and their plan and value."""
@@ -107,22 +156,14 @@ class Scaling:
             g[idle_columns] = self.sweeps.softmin(self.f, epsilon, idle_columns, columns=True)
         value = (dot(self.a, self.f)[0] + dot(self.b, self.g)[0]) * self.problem.mass
         plan = GibbsPlan(self.problem, f, g, epsilon)
-        return Solution(plan, f, g, self.iterations, converged, exact=False, regularized=value)
+        if self.measured is None:
+            self.measured = self.sweeps.judge(self.f, self.g, epsilon)[1]
+        return Solution(plan, f, g, self.iterations, converged, exact=False, regularized=value, measured=self.measured)
 
 
 def _tame(scaling: np.ndarray) -> bool:
     """Whether all entries are far from overflow and underflow."""
     return bool(scaling.min() > 1 / _LARGE and scaling.max() < _LARGE)
-
-
-def _relaxation(omega: float, rate: float) -> float:
-    """The best over-relaxation for a linear rate observed under `omega` (Young's relation between the two)."""
-    if not 0 < rate < 1:
-        return 1.0
-    if rate <= omega - 1:
-        return omega
-    plain = min((rate + omega - 1) ** 2 / (rate * omega**2), 1 - 1e-6)
-    return 2 / (1 + (1 - plain) ** 0.5)
 
 
 def rescaled(value: float, exponent: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -36,6 +36,19 @@ class GibbsPlan:
         return plan
 
 
+class Measured(NamedTuple):
+    """What one pass over all pairs says of a plan with exact rows, beside potentials g of the columns (m,).
+
+    Column sums of the plan (m,) and its cost by row (n,); min_j c_ij - g_j of costs lowered by their rounding error,
+    rounded down (n,), and min_i of such costs less that (m,), which only has to be rounded down.
+    """
+
+    columns: np.ndarray
+    spent: np.ndarray
+    least: np.ndarray
+    best: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """Raw output of a solver, in the problem's internal units: neither marginals nor potentials need be feasible.
@@ -54,6 +67,7 @@ class Solution:
     regularized: float | None = None
     tolerance: float = math.inf  # L1 on either side, for total mass one
     notes: tuple[str, ...] = ()
+    measured: Measured | None = None
 
 
 class Solver(Protocol):

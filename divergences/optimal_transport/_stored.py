@@ -1,4 +1,4 @@
-"""Compiled relaxed sweeps on a stored kernel: each is one reading of it, in single precision."""
+"""Compiled sweeps on a stored kernel: each is one reading of it, in single precision."""
 
 import numpy as np
 from numba import types
@@ -22,12 +22,11 @@ def _products(kernel: np.ndarray, i: int, v: np.ndarray) -> tuple[float, float, 
     return s0, s1, s2, s3
 
 
-@compiled(types.void(_SINGLE, _I, _I, _F1, _F1, _F1, _F, _F1), fastmath={"contract"})
+@compiled(types.void(_SINGLE, _I, _I, _F1, _F1, _F1), fastmath={"contract"})
 def scaled_sweep(
-    kernel: np.ndarray, start: int, stop: int, v: np.ndarray, a: np.ndarray, u: np.ndarray, omega: float,
-    columns: np.ndarray,
+    kernel: np.ndarray, start: int, stop: int, v: np.ndarray, a: np.ndarray, columns: np.ndarray
 ) -> None:  # fmt: skip
-    """u <- u (u K v)**-omega for the rows start..stop, which columns (m,) then sums: K' (a u) of these rows.
+    """Column sums (m,) of the rows start..stop of a / (K v) K: what makes the rows of K v exact.
 
     One reading of the kernel does both. The number of rows of `kernel` is a multiple of four.
     """
@@ -37,8 +36,7 @@ def scaled_sweep(
         sums[0], sums[1], sums[2], sums[3] = _products(kernel, i, v)
         for k in range(GROUP):
             if i + k < stop:
-                u[i + k] = 1.0 / sums[k] if omega == 1.0 else u[i + k] * (u[i + k] * sums[k]) ** -omega
-                sums[k] = a[i + k] * u[i + k]
+                sums[k] = a[i + k] / sums[k]
             else:
                 sums[k] = 0.0
         w0, w1, w2, w3 = sums[0], sums[1], sums[2], sums[3]

@@ -1,7 +1,7 @@
 """Sinkhorn's two half-steps on a problem: by NumPy on a small matrix, by compiled passes over points or a large one.
 
-Both kinds know the conditional laws K_ij = b_j exp((f_i + g_j - c_ij) / epsilon) of the latest exact sweep and can
-scale them, by row and column factors (u, v), faster than they can compute them anew.
+Both kinds know the conditional laws b_j exp((f_i + g_j - c_ij) / epsilon) of the latest sweep that stored them, and
+can scale their columns faster than they can compute them anew.
 """
 
 import os
@@ -16,6 +16,7 @@ from divergences._parallel import run_blocks, thread_count
 from divergences.errors import DataError
 from divergences.optimal_transport._metrics import METRICS
 from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._solution import Measured
 
 COMPILED_FROM = 2**17  # pairs; below, loading Numba costs more
 SHARE = 0.25  # of the machine's memory, that stored kernels may take
@@ -28,19 +29,23 @@ class Sweeps(Protocol):
 
     a: np.ndarray
     b: np.ndarray
-    aim: np.ndarray  # the column sums that `scaled` should reach: b, where it knows the kernel to the last bit
     stored: bool  # whether `scaled` works
+    measures: bool  # whether `judge` measures
 
     def mean_cost(self) -> float:
         """Sum_ij a_i b_j |c_ij|."""
         ...
 
-    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, omega: float = 1.0, *, store: bool) -> np.ndarray:
-        """f <- f + omega (F - f) in place, F making rows exact; the column sums of the plan at (f, g)."""
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, *, store: bool) -> np.ndarray:
+        """Make rows exact by moving f, in place; the column sums of the plan."""
         ...
 
-    def scaled(self, v: np.ndarray, omega: float) -> np.ndarray:
-        """u <- u (u K v)**-omega, from u = 1 after a sweep that stored K; the column sums of the plan u K v."""
+    def scaled(self, v: np.ndarray) -> np.ndarray:
+        """The column sums of the plan after v scales the columns of the stored one, and rows are exact again."""
+        ...
+
+    def judge(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> tuple[np.ndarray, Measured | None]:
+        """As `sweep`, while what is stored stays; and what else a pass in float64 can tell."""
         ...
 
     def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
@@ -65,27 +70,28 @@ class Written:
         self.all = problem.cost
         self.cost = self.all if whole else self.all[np.ix_(self.rows, self.columns)]
         self.a, self.b = _laws(problem, self.rows, self.columns)
-        self.aim = self.b
-        self.kernel, self.u, self.stored = np.empty_like(self.cost), np.ones(len(self.a)), True
+        self.kernel, self.other = np.empty_like(self.cost), np.empty_like(self.cost)
+        self.stored, self.measures = True, False
 
     def mean_cost(self) -> float:
         """Sum_ij a_i b_j |c_ij|."""
         return float(self.a @ np.abs(self.cost) @ self.b)
 
-    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, omega: float = 1.0, *, store: bool) -> np.ndarray:
-        """As in `Sweeps`; the kernel is always stored."""
-        best = softmin(self.cost, g, self.b, epsilon, self.kernel)
-        self.kernel *= self.b
-        self.kernel /= self.kernel.sum(axis=1)[:, None]
-        f += omega * (best - f)
-        self.u = np.ones(len(f))
-        return (self.a * np.exp((f - best) / epsilon)) @ self.kernel
-
-    def scaled(self, v: np.ndarray, omega: float) -> np.ndarray:
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, *, store: bool) -> np.ndarray:
         """As in `Sweeps`."""
-        row = self.kernel @ v
-        self.u = 1 / row if omega == 1 else self.u * (self.u * row) ** -omega
-        return v * (self.kernel.T @ (self.a * self.u))
+        kernel = self.kernel if store else self.other
+        f[:] = softmin(self.cost, g, self.b, epsilon, kernel)
+        kernel *= self.b
+        kernel /= kernel.sum(axis=1)[:, None]
+        return self.a @ kernel
+
+    def scaled(self, v: np.ndarray) -> np.ndarray:
+        """As in `Sweeps`."""
+        return v * (self.kernel.T @ (self.a / (self.kernel @ v)))
+
+    def judge(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> tuple[np.ndarray, Measured | None]:
+        """As in `Sweeps`."""
+        return self.sweep(f, g, epsilon, store=False), None
 
     def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
         """As in `Sweeps`."""
@@ -95,11 +101,7 @@ class Written:
 
 
 class Compiled:
-    """By compiled passes, on points without their matrix or on a matrix; the kernel, if stored, in single precision.
-
-    What single precision does to the kernel is measured at v = 1, where rows are exact: columns aim at b and the
-    difference there. So its effect is of first order in log u and log v, and vanishes as sweeps are repeated.
-    """
+    """By compiled passes, on points without their matrix or on a matrix; the kernel, if stored, in single precision."""
 
     def __init__(self, problem: Problem, *, streamed: bool | None) -> None:
         from divergences.optimal_transport import _gibbs, _stored  # compiled
@@ -122,7 +124,7 @@ class Compiled:
         self.blocks = row_blocks(n)
         self.nothing = np.zeros((0, 0), np.float32)
         self.kernel = np.zeros((4 * -(-n // 4), m), np.float32) if self.stored else self.nothing
-        self.u, self.aim = np.ones(n), self.b
+        self.measures = (n, m) == problem.shape
 
     def mean_cost(self) -> float:
         """Sum_ij a_i b_j |c_ij|."""
@@ -130,26 +132,41 @@ class Compiled:
         self.blocks.run(lambda start, stop: self.kernels.mean_costs(self.pairs, start, stop, self.b, out))
         return float(self.a @ out)
 
-    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, omega: float = 1.0, *, store: bool) -> np.ndarray:
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, *, store: bool) -> np.ndarray:
         """As in `Sweeps`."""
         kernel = self.kernel if store else self.nothing
 
         def block(start: int, stop: int, out: np.ndarray) -> None:
-            self.kernels.row_sweep(self.pairs, start, stop, epsilon, g, self.a, self.b, f, omega, out, kernel)
+            self.kernels.row_sweep(self.pairs, start, stop, epsilon, g, self.a, self.b, f, out, kernel)
 
-        sums = self.blocks.sums(block, len(g))
-        if store:
-            aim = np.maximum(self.b + (self.scaled(np.ones(len(g)), 1.0) - sums), self.b / 2)
-            self.aim = aim / np.sum(aim)
-        return sums
+        return self.blocks.sums(block, len(g))
 
-    def scaled(self, v: np.ndarray, omega: float) -> np.ndarray:
+    def scaled(self, v: np.ndarray) -> np.ndarray:
         """As in `Sweeps`."""
 
         def block(start: int, stop: int, out: np.ndarray) -> None:
-            self.scaled_sweep(self.kernel, start, stop, v, self.a, self.u, omega, out)
+            self.scaled_sweep(self.kernel, start, stop, v, self.a, out)
 
         return v * self.blocks.sums(block, len(v))
+
+    def judge(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> tuple[np.ndarray, Measured | None]:
+        """As in `Sweeps`."""
+        if not self.measures:
+            return self.sweep(f, g, epsilon, store=False), None
+        problem, m = self.problem, len(g)
+        shrink, lower = 1 - 2 * problem.relative_error, 2 * problem.absolute_error
+        spent, least = np.empty(len(f)), np.empty(len(f))
+
+        def block(start: int, stop: int, out: np.ndarray) -> None:
+            self.kernels.measured_sweep(
+                self.pairs, start, stop, epsilon, g, problem.a, self.b, f, out[:m], spent, shrink, lower, least, out[m:]
+            )
+
+        def reduce(partial: np.ndarray, axis: int) -> np.ndarray:
+            return np.stack([np.sum(partial[:, :m], axis), np.min(partial[:, m:], axis)])
+
+        columns, best = self.blocks.sums(block, 2 * m, reduce)
+        return columns / np.sum(problem.a), Measured(columns, spent, least, best)
 
     def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
         """As in `Sweeps`."""
@@ -161,7 +178,7 @@ class Compiled:
             pairs = pairs_of(self.problem, other, part, turned=True) if columns else pairs_of(self.problem, part, other)
             out, scratch = values[first : first + step], np.empty(len(other))
             self.kernels.row_sweep(
-                pairs, 0, len(part), epsilon, potential, np.ones(len(part)), mass, out, 1.0, scratch, self.nothing
+                pairs, 0, len(part), epsilon, potential, np.ones(len(part)), mass, out, scratch, self.nothing
             )
         return values
 

@@ -13,8 +13,8 @@ from numba import typeof
 
 from divergences._compiler import compiled
 
-LEAF, WIDE_LEAF = 16, 256  # points in a leaf; in many dimensions, where boxes prune little, long loops are worth more
-FEW_DIMENSIONS = 5
+LEAF, WIDE_LEAF = 64, 256  # points in a leaf; long loops are worth more than the pruning of small boxes
+FEW_DIMENSIONS = 3  # where leaves are the small ones
 UNIT = 2.0**-53
 
 
@@ -135,7 +135,7 @@ def _trends(
 def cells(points: np.ndarray, g: np.ndarray, slope: np.ndarray) -> Cells:
     """The cells of points (n, d) that are in k-d order, for the potential g (n,) with about this slope (n, d)."""
     n, d = points.shape
-    leaf = LEAF if d < FEW_DIMENSIONS - 1 else 2 * LEAF if d <= FEW_DIMENSIONS else WIDE_LEAF
+    leaf = LEAF if d <= FEW_DIMENSIONS else WIDE_LEAF
     depth = max((n // leaf).bit_length() - 1, 0)
     rows = np.ascontiguousarray(points.T)
     center, half, beta = np.empty((3, (2 << depth) - 1, d))

@@ -35,7 +35,7 @@ from divergences.optimal_transport._simplex import Arcs, pivot_to_optimum, spann
 CANDIDATES, CANDIDATES_OF_A_DISTANCE = 8, 16  # per point; for p = 1 whole rays of points are nearly as good as the best
 VIOLATED = 16  # arcs added per row and round, at most
 FEW_PAIRS = 2**14  # are all candidates
-NEAR = 1e-3  # the auction hands over to the simplex once it is this near to the optimum, relative
+NEAR = 1e-4  # the auction hands over to the simplex once it is this near to the optimum, relative
 COARSE = 1e-4  # at coarse scales smaller violations, relative to the mean cost, are left alone
 CLOSED = 1e-10  # the relative gap at which the finest scale is done
 PRECISION = 1e-13  # of reduced costs in the simplex, relative to the mean cost
@@ -156,8 +156,8 @@ class _Scale:
         arcs = self.candidates(flow, potentials)
         mean = self.mean_cost(arcs)
         f, g = potentials.f, potentials.g
-        slack = arcs.flow @ (arcs.cost - f[arcs.row] - g[arcs.column])
-        epsilon = min(float(slack) / self.total / 2, float(np.max(arcs.cost)))
+        slack = float(np.sum(arcs.flow * (arcs.cost - f[arcs.row] - g[arcs.column])))
+        epsilon = min(slack / self.total / 2, float(np.max(arcs.cost)))
         if epsilon > NEAR * mean:
             f, g = auction(arcs, g, n, epsilon, NEAR * mean)
         tree = spanning_tree(arcs, f, g)
@@ -183,7 +183,7 @@ class _Scale:
 
     def mean_cost(self, arcs: Arcs) -> float:
         """The cost of the plan per unit of mass, or the least that is told apart from 0."""
-        return max(float(arcs.flow.astype(float) @ arcs.cost) / self.total, self.least)
+        return max(float(np.sum(arcs.flow * arcs.cost)) / self.total, self.least)
 
     def potentials(self, of_nodes: np.ndarray, flow: Flow) -> Potentials:
         """Potentials of the nodes of a tree, around 0, with partners from the plan."""
@@ -235,4 +235,4 @@ class _Scale:
         """Arcs that would lower the cost, and by how much, at most, per unit of mass."""
         slack = (PRECISION * 10 if self.finest else COARSE) * mean
         keys, best = self.from_rows(potentials, slack, VIOLATED)
-        return self.arcs(keys), float(self.x.masses @ -best) / self.total
+        return self.arcs(keys), float(np.sum(self.x.masses * -best)) / self.total

@@ -2,15 +2,16 @@
 
 The arcs of a basis form a spanning tree of rows, columns and a root; potentials are those of the tree, c = f + g on its
 arcs. An arc with c - f - g < 0 enters, the flow around its cycle changes until an arc of the tree is empty, which
-leaves, and one part of the tree moves its potentials (Ahuja, Magnanti and Orlin 1993, chapter 11). Pivots take the arcs
-that one look at all of them found wanting, worst first. Masses are whole numbers, so flows are exact.
+leaves, and the part of the tree below it moves its potentials (Ahuja, Magnanti and Orlin 1993, chapter 11). Pivots take
+the worst of the arcs that one look at all of them found wanting. The tree is hung up by its middle, so that less hangs
+below an arc. Masses are whole numbers, so flows are exact.
 
 Nodes are numbered rows first, then columns, then the root. A branch of the tree that no arc joins to the others hangs
 on the root by an arc that can carry nothing, and that never returns once it has left.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import typeof, types
@@ -19,7 +20,7 @@ from divergences._compiler import compiled
 
 FULL = 2**62  # more than any flow
 ROUNDING = 2.0**-50
-BATCH = 4096  # pivots between two looks at the clock
+SHARE, FEW = 4, 1024  # one in SHARE of the arcs found wanting, but at least FEW, are pivoted on before the next look
 
 
 class Arcs(NamedTuple):
@@ -70,9 +71,12 @@ def _unhang(v: int, tree: Tree) -> None:
         tree.before[w] = u
 
 
-@compiled(types.void(types.int64, ARCS, types.int64[::1], types.int64, TREE))
-def _grow(n: int, arcs: Arcs, chosen: np.ndarray, nodes: int, tree: Tree) -> None:
-    """Hang the forest of the chosen arcs below the root, breadth first; potentials of its roots are kept."""
+@compiled(types.void(types.int64, ARCS, types.int64[::1], types.int64, types.int64, TREE))
+def _grow(n: int, arcs: Arcs, chosen: np.ndarray, nodes: int, centre: int, tree: Tree) -> None:
+    """Hang the forest of the chosen arcs below the root, breadth first; potentials of its roots are kept.
+
+    The first of these is `centre`, unless that is the root.
+    """
     start = np.zeros(nodes + 2, np.int64)  # start[v + 1] walks from the first arc of v to the first of v + 1
     for k in chosen:
         start[arcs.row[k] + 2] += 1
@@ -85,8 +89,9 @@ def _grow(n: int, arcs: Arcs, chosen: np.ndarray, nodes: int, tree: Tree) -> Non
             around[start[v + 1]] = k
             start[v + 1] += 1
     queue = np.empty(nodes, np.int64)
-    for root in range(nodes):
-        if tree.parent[root] >= 0:
+    for s in range(-1, nodes):
+        root = s if s >= 0 else centre
+        if root == nodes or tree.parent[root] >= 0:
             continue
         _hang(root, nodes, tree)
         tree.depth[root] = 1
@@ -103,6 +108,24 @@ def _grow(n: int, arcs: Arcs, chosen: np.ndarray, nodes: int, tree: Tree) -> Non
                     tree.potential[w] = arcs.cost[k] - tree.potential[v]
                     queue[tail] = w
                     tail += 1
+
+
+@compiled(types.int64(TREE))
+def _centre(tree: Tree) -> Any:
+    """The node whose removal leaves no part with more than half of the nodes: pivots move what hangs below an arc."""
+    nodes = len(tree.parent) - 1
+    size = np.ones(nodes + 1, np.int64)
+    for v in np.argsort(-tree.depth):
+        if v < nodes:
+            size[tree.parent[v]] += size[v]
+    v = nodes
+    while True:
+        w = tree.child[v]
+        while w >= 0 and 2 * size[w] <= nodes:
+            w = np.int64(tree.after[w])
+        if w < 0:
+            return v
+        v = w
 
 
 @compiled(types.int64(types.int64, ARCS, types.int64[::1], types.int64[::1]))
@@ -232,7 +255,8 @@ def spanning_tree(arcs: Arcs, f: np.ndarray, g: np.ndarray) -> Tree:
     links = np.empty((7, nodes + 1), np.int32)
     potential = np.concatenate([f, g, [0.0]])
     tree = cleared(Tree(links[0], links[1], links[2], links[3], links[4], links[5], potential, links[6]))
-    _grow(n, arcs, chosen, nodes, tree)
+    _grow(n, arcs, chosen, nodes, 0, tree)
+    _grow(n, arcs, chosen, nodes, _centre(tree), cleared(tree))
     return tree
 
 
@@ -250,13 +274,23 @@ def pivot_to_optimum(
             return total, True
         if count == 0:
             # Potentials have been moved many times: add them up anew along the tree.
-            _grow(n, arcs, np.unique(tree.arc[tree.arc >= 0]).astype(np.int64), len(tree.arc) - 1, cleared(tree))
+            centre = _centre(tree)
+            _grow(
+                n, arcs, np.unique(tree.arc[tree.arc >= 0]).astype(np.int64), len(tree.arc) - 1, centre, cleared(tree)
+            )
         fresh = count == 0
-        for part in np.array_split(which[np.argsort(reduced[:count])], 1 + count // BATCH):
-            if not go_on(pivots):
-                return total, False
-            pivots = _enter(n, arcs, tree, tolerance, part)
-            total += pivots
+        if not go_on(pivots):
+            return total, False
+        pivots = _enter(n, arcs, tree, tolerance, which[_worst(reduced[:count], max(count // SHARE, FEW))])
+        total += pivots
+
+
+def _worst(reduced: np.ndarray, count: int) -> np.ndarray:
+    """Where the `count` least entries are, in rising order."""
+    if count >= len(reduced):
+        return np.argsort(reduced)
+    least = np.argpartition(reduced, count)[:count]
+    return least[np.argsort(reduced[least])]
 
 
 def cleared(tree: Tree) -> Tree:

@@ -27,10 +27,9 @@ STORE = ROOT / "build" / "drift.jsonl"
 sys.path.insert(0, str(ROOT))
 
 from tests.bench.drift_worker import FILES, LAWS, TOOLS  # noqa: E402
-from tests.bench.run import processor  # noqa: E402
+from tests.bench.run import PEERS, processor  # noqa: E402
 
 WORKER = Path(__file__).with_name("drift_worker.py")
-PEERS = ROOT / ".venv-bench" / "bin" / "python"
 SIZES = (100, 1_000, 10_000, 100_000)
 COLUMNS = 20  # of one table: so many repetitions at once
 REPETITIONS = 2_000

@@ -9,9 +9,10 @@ import numpy as np
 from divergences.errors import DataError
 from divergences.f_divergences.catalogue import js, total_variation
 from divergences.files import show
+from divergences.files._table import DATE
 from divergences.profiles import moments
 from divergences.profiles.categories import CategoryProfile
-from divergences.profiles.comparing import bracket, check_span, common_counts, representatives
+from divergences.profiles.comparing import DAY, bracket, check_span, common_counts, representatives
 from divergences.profiles.line import Line
 from divergences.profiles.numbers import NumberProfile
 from divergences.profiles.profile import ColumnProfile, Profile, alike
@@ -27,15 +28,16 @@ class Found(NamedTuple):
 
 
 def w1(x: NumberProfile, y: NumberProfile) -> Found:
-    """W₁ in the column's own unit (dates: seconds)."""
-    found = bracket(Line.of(x, y))
-    return Found(found.w1, found.w1_lower, found.w1_upper)
+    """W₁ in the column's own unit, of dates in days."""
+    found, unit = bracket(Line.of(x, y)), DAY if x.kind == DATE else 1.0
+    return Found(found.w1 / unit, found.w1_lower / unit, found.w1_upper / unit)
 
 
 def w1_sd(x: NumberProfile, y: NumberProfile) -> Found:
     """W₁ in standard deviations of the pooled column, 0 where that has none."""
-    deviation = moments.merge(x.moments, y.moments).deviation
-    return Found(*(value / deviation if deviation else 0.0 for value in w1(x, y)))
+    deviation, found = moments.merge(x.moments, y.moments).deviation, bracket(Line.of(x, y))
+    lengths = found.w1, found.w1_lower, found.w1_upper
+    return Found(*(value / deviation if deviation else 0.0 for value in lengths))
 
 
 def ks(x: NumberProfile, y: NumberProfile) -> Found:

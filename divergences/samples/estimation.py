@@ -90,7 +90,12 @@ def _doubted(found: Estimate, pair: Pair, divergence: FDivergence) -> Estimate:
         notes.append(f"repeated values: {pair.tied:.2g} of a column")
     if fewest < 5 * 2 ** min(pair.d, 60):
         notes.append(f"{fewest} points on a side are few for {pair.d} variable{'s' * (pair.d > 1)}")
-    if math.isfinite(largest(divergence)):
+    most = largest(divergence)
+    if singular := _singular(pair):
+        low = found.confidence_interval.low if found.confidence_interval else divergence.f_at_one
+        interval, notes = Interval(min(low, most), most), (*notes, singular)
+        return replace(found, value=most, standard_error=None, confidence_interval=interval, notes=notes)
+    if math.isfinite(most):
         return replace(found, notes=tuple(notes))
 
     with quiet():
@@ -99,12 +104,9 @@ def _doubted(found: Estimate, pair: Pair, divergence: FDivergence) -> Estimate:
     if any(endless & (np.array([outside_x, outside_y]) > OUTSIDE)):
         reasons.append("mass outside the other support can be worth any amount")
     rare = np.array([1 - 1 / fewest, 1 / fewest])
-    most = float(divergence(rare, rare[::-1])) if fewest > 10 else math.inf
-    if found.value > SATURATED * most:
-        reasons.append(f"{fewest} points cannot certify much more than {most:.3g}")
-    if _disjoint_atoms(pair):
-        notes.append("x and y repeat their values and share none: for discrete laws the divergence is infinite")
-        found = replace(found, value=math.inf, standard_error=None)
+    certified = float(divergence(rare, rare[::-1])) if fewest > 10 else math.inf
+    if found.value > SATURATED * certified:
+        reasons.append(f"{fewest} points cannot certify much more than {certified:.3g}")
     if reasons and found.confidence_interval is not None:
         found = replace(found, confidence_interval=Interval(found.confidence_interval.low, math.inf))
     return replace(found, notes=(*notes, *(f"no upper end: {reason}" for reason in reasons)))
@@ -128,9 +130,22 @@ def _outside(pair: Pair) -> tuple[float, float]:
     return float(outside[0].mean()), float(outside[1].mean())
 
 
-def _disjoint_atoms(pair: Pair) -> bool:
-    """Whether both samples repeat their rows, twice on average and more, and have none in common."""
-    if pair.tied < 1:
-        return False
-    x, y = (np.unique(sample, axis=0) for sample in (pair.x, pair.y))
-    return 2 * len(x) <= pair.n and 2 * len(y) <= pair.m and pair.distinct == len(x) + len(y)
+def _singular(pair: Pair) -> str | None:
+    """Why the laws cannot have mass in common, if so it looks: nothing shared, and one sample of atoms.
+
+    A sample is of atoms if it repeats its rows, twice on average and more; the other must be so too, or repeat none.
+    """
+    if pair.tied < min(pair.n, pair.m) / (2 * (pair.n + pair.m)):
+        return None
+    distinct = [len(np.unique(sample, axis=0)) for sample in (pair.x, pair.y)]
+    atoms = [2 * k <= size for k, size in zip(distinct, (pair.n, pair.m), strict=True)]
+    repeated = [k < size for k, size in zip(distinct, (pair.n, pair.m), strict=True)]
+    if atoms != repeated or not any(atoms) or pair.distinct < sum(distinct):
+        return None
+    if all(atoms):
+        return "x and y repeat their values and share none: for discrete laws the divergence is the largest"
+    one, other = "xy" if atoms[0] else "yx"
+    return (
+        f"{one} repeats its values, {other} repeats none, and they share none: between a discrete law and a continuous "
+        f"one the divergence is the largest; if {one} is rounded, round {other} as well"
+    )

@@ -176,11 +176,27 @@ def test_disjoint_discrete_samples_are_infinitely_far_apart():
     assert e.value == np.inf
     assert e.confidence_interval is not None
     assert e.confidence_interval.low > 3
-    assert "share none: for discrete laws the divergence is infinite" in words(e)
+    assert "share none: for discrete laws the divergence is the largest" in words(e)
     assert np.isfinite(estimate([0, 1] * 50, [1, 2] * 50, "kl", rng=0).value)
     assert 0.6 < estimate([0, 1] * 50, [2, 3] * 50, "js", rng=0).value <= np.log(2)
     x, y = normals(100, 100, 100.0, 0)
     assert np.isfinite(estimate(x, y, "kl", rng=0).value)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_atoms_and_a_density_have_nothing_in_common(d):
+    """Normal values against some of them rounded: KL is infinite both ways, JS log 2; nothing is said of mixtures."""
+    x, y = normals(2000, 1500, 0.0, 0, d=d)
+    y = np.round(y, 1)[:30].repeat(50, axis=0)
+    for first, second, atoms in ((x, y, "y"), (y, x, "x")):
+        for name, most in (("kl", np.inf), ("js", np.log(2))):
+            e = estimate(first, second, name, method="nearest_neighbour")
+            assert e.value == pytest.approx(most)
+            assert e.confidence_interval is not None
+            assert e.confidence_interval.high == pytest.approx(most)
+            assert f"{atoms} repeats its values" in words(e)
+    for other in (np.concatenate([y[:700], x[:800]]), np.concatenate([y, y[:1], x[:1], x[:1]])):
+        assert estimate(x, other, "js", method="nearest_neighbour").value < 0.6
 
 
 def test_few_points_for_the_dimension_and_repeats_are_told():

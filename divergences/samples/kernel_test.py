@@ -10,10 +10,10 @@ from divergences._arrays import to_numpy
 from divergences._checks import count, generator
 from divergences.errors import DataError
 from divergences.samples.kernels import Gaussian, kernel_list
-from divergences.samples.pairwise import Kernel, blocks, median_distance, samples
+from divergences.samples.pairwise import Kernel, distances, median_distance, samples
 from divergences.samples.permutation import labels
 
-CHUNK = 256  # labellings multiplied with a block of a kernel at a time
+BLOCK = 2**18  # entries of a block of a kernel: with the labellings' columns it stays near the processor
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def mmd_test(
         kernels = [Gaussian(middle * 2.0**power) for power in range(-4, 2)]
     kernels = kernel_list(kernels)
     drawn = np.concatenate(list(labels(n, m, count(permutations, "permutations"), generator(rng))))
-    values = np.array([_statistics(k, rows if isinstance(k, Gaussian) else rows + centre, drawn, n) for k in kernels])
+    values = _statistics(kernels, rows, centre, drawn, n)
     ranks = np.array([_ranks(own) for own in values])
     smallest = ranks.min(axis=0)
     # Of equal ranks the one counts more whose value stands out more. No rule that sees no labels harms the level.
@@ -102,25 +102,38 @@ def mmd_test(
     )
 
 
-def _statistics(kernel: Kernel, rows: np.ndarray, drawn: np.ndarray, n: int) -> np.ndarray:
-    """The unbiased MMD² under each labelling; 0 where all are equal up to rounding."""
-    m, within = len(rows) - n, np.zeros(len(drawn))
-    towards = np.empty(len(rows))  # Σ_j k(row, j) over other rows j
-    for start, block in blocks(kernel, rows, rows):
-        block = np.array(block, dtype=float)
-        stop = start + len(block)
-        np.fill_diagonal(block[:, start:], 0.0)
-        towards[start:stop] = block.sum(axis=1)
-        for first in range(0, len(drawn), CHUNK):
-            chunk = drawn[first : first + CHUNK].astype(float)
-            within[first : first + CHUNK] += np.einsum("ij,ij->i", chunk @ block.T, chunk[:, start:stop])
+def _statistics(
+    kernels: Sequence[Kernel], rows: np.ndarray, centre: np.ndarray, drawn: np.ndarray, n: int
+) -> np.ndarray:
+    """The unbiased MMD² of each kernel under each labelling; where all are equal up to rounding, the observed one.
+
+    Kernels are symmetric: blocks of rows reach from their own columns to the right, and count twice.
+    """
+    total, shape = len(rows), (len(kernels), len(drawn))
+    within, towards = np.zeros(shape), np.zeros((len(kernels), total))  # Σ_j k(row, j) over other rows j
+    step = max(1, BLOCK // total)
+    for start in range(0, total, step):
+        stop = min(start + step, total)
+        label = drawn[:, start:].astype(float)
+        apart = distances(rows[start:stop], rows[start:])
+        for which, kernel in enumerate(kernels):
+            if isinstance(kernel, Gaussian):
+                block = kernel.at(apart)
+            else:
+                block = np.array(kernel(rows[start:stop] + centre, rows[start:] + centre), dtype=float)
+            np.fill_diagonal(block, 0.0)
+            towards[which, start:stop] += block.sum(axis=1)
+            towards[which, stop:] += block[:, stop - start :].sum(axis=0)
+            block[:, : stop - start] /= 2
+            within[which] += 2 * np.einsum("ij,ij->i", label @ block.T, label[:, : stop - start])
     if not np.isfinite(towards).all():
         raise DataError("A kernel must give finite values on the pooled rows; got NaN or inf.")
-    crossed = drawn @ towards - within
-    beyond = towards.sum() - within - 2 * crossed
+    m = total - n
+    crossed = towards @ drawn.T - within
+    beyond = towards.sum(axis=1, keepdims=True) - within - 2 * crossed
     values = within / (n * (n - 1)) + beyond / (m * (m - 1)) - 2 * crossed / (n * m)
-    rounding = 1e-12 * np.abs(towards).mean() / (len(rows) - 1)
-    return np.where(np.abs(values - values[0]) <= rounding, values[0], values)
+    rounding = 1e-12 * np.abs(towards).mean(axis=1, keepdims=True) / (total - 1)
+    return np.where(np.abs(values - values[:, :1]) <= rounding, values[:, :1], values)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

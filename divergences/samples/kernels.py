@@ -28,7 +28,11 @@ class Gaussian:
 
     def __call__(self, x: Array, y: Array) -> Array:
         """The matrix of kernel values, shape (n, m)."""
-        return namespace(x, y).exp(-((distances(x, y) / self.bandwidth) ** 2) / 2)
+        return self.at(distances(x, y))
+
+    def at(self, apart: Array) -> Array:
+        """The kernel at distances."""
+        return namespace(apart).exp(-((apart / self.bandwidth) ** 2) / 2)
 
 
 def mmd(x: Any, y: Any, kernel: Kernel | Sequence[Kernel] | None = None) -> Array:

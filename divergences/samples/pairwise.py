@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from divergences._arrays import Array, is_torch, namespace
 from divergences._checks import points, same_dimension
@@ -35,14 +35,23 @@ def distances(x: Array, y: Array) -> Array:
 
     Points so large or small that squares would overflow or vanish are first divided by a power of two.
     """
-    reach = max(float(abs(v.detach() if is_torch(v) else v).max()) for v in (x, y))
-    exponent = math.frexp(reach)[1]
-    unit = 2.0**exponent if 300 < abs(exponent) < 1022 else 1.0
+    unit = _unit(max(float(abs(v.detach() if is_torch(v) else v).max()) for v in (x, y)))
     if is_torch(x):
         import torch
 
         return torch.cdist(x / unit, y / unit, compute_mode="donot_use_mm_for_euclid_dist") * unit
     return cdist(x, y) if unit == 1 else cdist(x / unit, y / unit) * unit
+
+
+def pair_distances(x: np.ndarray) -> np.ndarray:
+    """‖x_i − x_j‖ of the pairs i < j, as `distances`."""
+    unit = _unit(float(abs(x).max(initial=0.0)))
+    return pdist(x) if unit == 1 else pdist(x / unit) * unit
+
+
+def _unit(reach: float) -> float:
+    exponent = math.frexp(reach)[1]
+    return 2.0**exponent if 300 < abs(exponent) < 1022 else 1.0
 
 
 def blocks(kernel: Kernel, x: Array, y: Array) -> Iterator[tuple[int, Array]]:
@@ -75,7 +84,7 @@ def median_distance(x: np.ndarray, most: int = 2000) -> float:
     """
     x = x[np.lexsort(x.T)] if len(x) > most else x
     rows = x[np.linspace(0, len(x) - 1, min(len(x), most)).astype(int)]
-    d = distances(rows, rows)[np.triu_indices(len(rows), k=1)]
+    d = pair_distances(rows)
     if d.size == 0 or not d.any():
         return 1.0
     middle = float(np.median(d))

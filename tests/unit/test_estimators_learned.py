@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
 
 from divergences import CATALOGUE, estimate
 from divergences.errors import DataError
 from divergences.samples.estimators import DensityRatio, DonskerVaradhan, KernelDensity, Variational, _logistic
 from divergences.samples.estimators._critic import FOLDS, bound, critic, cross_fitted, largest, standardiser
-from divergences.samples.estimators.density_ratio import _bumps, _leave_one_out
+from divergences.samples.estimators.density_ratio import PENALTIES, _bumps, _leave_one_out
 from divergences.samples.estimators.kernel_density import DEFENCE, _broad, _Side
 
 METHODS = {
@@ -64,15 +65,18 @@ def test_the_logistic_fit_is_scikit_learns():
     """The same penalised optimum by another solver, for unequal sizes."""
     x, y = normals(80, 150, 1.0, 1, d=2)
     z, label = np.concatenate([x, y]), np.arange(230) < 80
-    ours = _logistic.fit(_logistic.quadratic, x, y)(z) + math.log(80 / 150)
+    design = _logistic.quadratic(z)
     peer = LogisticRegression(C=1 / _logistic.PENALTY, tol=1e-10, max_iter=10_000)
-    peer.fit(_logistic.quadratic(z)[:, 1:], label)
-    np.testing.assert_allclose(ours, peer.decision_function(_logistic.quadratic(z)[:, 1:]), atol=1e-4)
+    peer.fit(design[:, 1:], label)
+    for start in (None, np.linspace(-1, 1, design.shape[1])):
+        ours = _logistic.fit(design[:80], design[80:], start)(design) + math.log(80 / 150)
+        np.testing.assert_allclose(ours, peer.decision_function(design[:, 1:]), atol=1e-4)
 
 
 def test_separated_samples_keep_the_logistic_fit_finite():
     """The penalty bounds the weights where the likelihood has no maximum."""
-    found = _logistic.fit(_logistic.linear, np.full((50, 1), -1.0), np.full((50, 1), 1.0))(np.array([[-1.0], [1.0]]))
+    below, above = (_logistic.linear(np.full((50, 1), value)) for value in (-1.0, 1.0))
+    found = _logistic.fit(below, above)(np.array([[1.0, -1.0], [1.0, 1.0]]))
     assert 2 < found[0] < 10
     assert found[1] == pytest.approx(-found[0], abs=1e-6)
 
@@ -81,14 +85,17 @@ def test_ulsif_leaves_one_out():
     """The closed form equals fitting again without the i-th rows."""
     x, y = normals(12, 9, 0.5, 2, d=2)
     centres = x[:5]
-    top, bottom = _bumps(x, centres, 1.3), _bumps(y, centres, 1.3)
-    losses = []
-    for i in range(9):
-        rest_x, rest_y = np.delete(top, i, axis=0), np.delete(bottom, i, axis=0)
-        alpha = np.linalg.solve(rest_y.T @ rest_y / 8 + 0.1 * np.eye(5), rest_x.mean(axis=0))
-        alpha = np.maximum(alpha, 0)
-        losses.append((bottom[i] @ alpha) ** 2 / 2 - top[i] @ alpha)
-    assert _leave_one_out(top, bottom, 0.1) == pytest.approx(np.mean(losses), rel=1e-10)
+    top, bottom = (_bumps(cdist(v, centres, "sqeuclidean"), 1.3) for v in (x, y))
+    left_x, left_y = np.array([3, 0, 11, 7]), np.array([8, 1, 2, 5])
+    errors = _leave_one_out(top, bottom, left_x, left_y)
+    for penalty, error in zip(PENALTIES, errors, strict=True):
+        losses = []
+        for i, j in zip(left_x, left_y, strict=True):
+            rest_x, rest_y = np.delete(top, i, axis=0), np.delete(bottom, j, axis=0)
+            alpha = np.linalg.solve(rest_y.T @ rest_y / 8 + penalty * np.eye(5), rest_x.mean(axis=0))
+            alpha = np.maximum(alpha, 0)
+            losses.append((bottom[j] @ alpha) ** 2 / 2 - top[i] @ alpha)
+        assert error == pytest.approx(np.mean(losses), rel=1e-9)
 
 
 def test_kernel_densities_by_hand():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import digamma, gammaln, ive
@@ -97,12 +98,18 @@ def _ratios(trees: Trees, k: int, log_density: Callable[..., np.ndarray], at: st
 
 def _log_average(lean: np.ndarray, d: int) -> np.ndarray:
     """Log of the average of exp(b·u) over the unit ball, for the b under which the mean of u has length `lean`."""
-    slopes = np.concatenate([[0.0], np.geomspace(1e-3, STEEPEST, 4000)])
-    with np.errstate(invalid="ignore"):
-        leans = ive(d / 2 + 1, slopes) / ive(d / 2, slopes)
-    leans[0] = 0.0
-    slope = np.interp(lean, leans, slopes)
+    slope = np.interp(lean, *_leans(d))
     small = np.maximum(slope, 1e-3)
     log_bessel = np.log(ive(d / 2, small)) + small
     exact = gammaln(d / 2 + 1) + d / 2 * np.log(2 / small) + log_bessel
     return np.where(slope < 1e-3, slope**2 / (2 * (d + 2)), exact)
+
+
+@cache
+def _leans(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """The length of the mean of u under exp(b·u) on the unit ball, for lengths of b, which follow."""
+    slopes = np.concatenate([[0.0], np.geomspace(1e-3, STEEPEST, 4000)])
+    with np.errstate(invalid="ignore"):
+        leans = ive(d / 2 + 1, slopes) / ive(d / 2, slopes)
+    leans[0] = 0.0
+    return leans, slopes

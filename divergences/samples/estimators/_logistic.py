@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -48,25 +49,42 @@ def candidates(points: np.ndarray, rng: np.random.Generator) -> list[Features]:
     return found
 
 
-def fit(features: Features, x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The function log p̂/q̂ of points, by Newton's method on the penalised likelihood; the intercept is free."""
-    design = np.concatenate([features(x), features(y)])
-    label = np.arange(len(design)) < len(x)
+@dataclass(frozen=True, eq=False)
+class Logit:
+    """The function log p̂/q̂ = design @ weights − offset of rows of features."""
+
+    weights: np.ndarray
+    offset: float
+
+    def __call__(self, design: np.ndarray) -> np.ndarray:
+        return design @ self.weights - self.offset
+
+
+def fit(x: np.ndarray, y: np.ndarray, start: np.ndarray | None = None) -> Logit:
+    """From the features of both samples, by Newton's method on the penalised likelihood; the intercept is free.
+
+    The likelihood has one maximum, so weights to start from only save steps.
+    """
+    design = np.concatenate([x, y])
+    label, offset = np.arange(len(design)) < len(x), math.log(len(x) / len(y))
     ridge = np.full(design.shape[1], PENALTY)
     ridge[0] = 1e-9
-    weights = np.zeros(design.shape[1])
-    weights[0] = math.log(len(x) / len(y))
-    objective = _objective(design @ weights, label, ridge, weights)
+    weights = np.zeros(design.shape[1]) if start is None else start
+    if start is None:
+        weights[0] = offset
+    logit = design @ weights
+    objective = _objective(logit, label, ridge, weights)
     for _ in range(50):
-        logit = design @ weights
         share = 0.5 + 0.5 * np.tanh(logit / 2)
         slope = design.T @ (label - share) - ridge * weights
-        curvature = (design * (share * (1 - share))[:, None]).T @ design + np.diag(ridge)
+        root = design * np.sqrt(share * (1 - share))[:, None]
+        curvature = root.T @ root + np.diag(ridge)
         step = cho_solve(cho_factor(curvature), slope)
         size = 1.0
         while size > 1e-6:
             trial = weights + size * step
-            value = _objective(design @ trial, label, ridge, trial)
+            logit = design @ trial
+            value = _objective(logit, label, ridge, trial)
             if value <= objective:
                 break
             size /= 2
@@ -75,8 +93,7 @@ def fit(features: Features, x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarra
         weights, gained, objective = trial, objective - value, value
         if gained <= 1e-9 * len(design):
             break
-    offset = math.log(len(x) / len(y))
-    return lambda points: features(points) @ weights - offset
+    return Logit(weights, offset)
 
 
 def _objective(logit: np.ndarray, label: np.ndarray, ridge: np.ndarray, weights: np.ndarray) -> float:

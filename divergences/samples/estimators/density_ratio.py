@@ -18,6 +18,7 @@ MODELS = ("logistic", "ulsif")
 WIDTHS = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5)  # of the Gaussian, in units of the median distance
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 CENTRES = 100
+JUDGES = 1000  # rows of each sample that are left out in turn
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,12 @@ class DensityRatio:
             _, ratios, chosen = logistic(x, y, rng)
             return judged(pair, divergence, ratios, self.model, (f"log-ratio fitted by {chosen} features",))
         centres = x[rng.choice(len(x), min(CENTRES, len(x)), replace=False)]
-        width, penalty = _tuned(x, y, centres)
-        ratios = cross_fitted(lambda a, b: ulsif(a, b, centres, width, penalty), x, y, rng)
+        squares_x, squares_y = (cdist(v, centres, "sqeuclidean") for v in (x, y))
+        unit = float(np.median(cdist(centres, centres)[np.triu_indices(len(centres), 1)])) or 1.0
+        width, penalty = _tuned(squares_x, squares_y, unit, rng)
+        ratios = cross_fitted(
+            lambda a, b: ulsif(a, b, penalty), _bumps(squares_x, width), _bumps(squares_y, width), rng
+        )
         found = f"ratio fitted by {len(centres)} Gaussians of width {width:.2g}"
         return judged(pair, divergence, ratios, self.model, (found,), ended=False)  # 0 to 67% of the ends held
 
@@ -62,54 +67,64 @@ def logistic(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[_l
     offset = math.log(len(x) / len(y))
     tried = []
     for features in _logistic.candidates(np.concatenate([x, y]), rng):
-        ratios = cross_fitted(lambda a, b, features=features: _logistic.fit(features, a, b), x, y, rng)
+        first, second = features(x), features(y)
+        near = _logistic.fit(first, second).weights
+        ratios = cross_fitted(lambda a, b, near=near: _logistic.fit(a, b, near), first, second, rng)
         margins = np.concatenate([ratios.held_x + offset, -ratios.held_y - offset])
         tried.append((_logistic.loss(margins), features, ratios))
     best = min(range(len(tried)), key=lambda k: tried[k][0])
     return *tried[best][1:], ("linear", "quadratic", "kernel")[best]
 
 
-def ulsif(
-    x: np.ndarray, y: np.ndarray, centres: np.ndarray, width: float, penalty: float
-) -> Callable[[np.ndarray], np.ndarray]:
-    """log p̂/q̂ of points, at least −log n, p̂/q̂ = Σ α_l K(·, c_l) with α >= 0 near the least E_q (r − p̂/q̂)² + λ‖α‖²."""
-    numerator, denominator = _bumps(x, centres, width), _bumps(y, centres, width)
-    gram = denominator.T @ denominator / len(y) + penalty * np.eye(len(centres))
-    alpha = np.maximum(np.linalg.solve(gram, numerator.mean(axis=0)), 0.0)
+def ulsif(x: np.ndarray, y: np.ndarray, penalty: float) -> Callable[[np.ndarray], np.ndarray]:
+    """log p̂/q̂ of rows of kernels, at least −log n: α >= 0 near the least E_q (r − p̂/q̂)² + λ‖α‖², p̂/q̂ = row @ α.
+
+    x and y are the values of the kernels at the points of each sample.
+    """
+    gram = y.T @ y / len(y) + penalty * np.eye(y.shape[1])
+    alpha = np.maximum(np.linalg.solve(gram, x.mean(axis=0)), 0.0)
     floor = 1 / len(x)
-    return lambda points: np.log(np.maximum(_bumps(points, centres, width) @ alpha, floor))
+    return lambda rows: np.log(np.maximum(rows @ alpha, floor))
 
 
-def _bumps(points: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
-    return np.exp(-cdist(points, centres, "sqeuclidean") / (2 * width**2))
+def _bumps(squares: np.ndarray, width: float) -> np.ndarray:
+    """Gaussians of squared distances."""
+    return np.exp(squares * (-1 / (2 * width**2)))
 
 
-def _tuned(x: np.ndarray, y: np.ndarray, centres: np.ndarray) -> tuple[float, float]:
-    """The width and penalty of the least leave-one-out error."""
-    unit = float(np.median(cdist(centres, centres)[np.triu_indices(len(centres), 1)])) or 1.0
+def _tuned(x: np.ndarray, y: np.ndarray, unit: float, rng: np.random.Generator) -> tuple[float, float]:
+    """The width and penalty of the least leave-one-out error, from squared distances to the centres."""
+    k = min(len(x), len(y), JUDGES)
+    left_x, left_y = (rng.choice(len(v), k, replace=False) for v in (x, y))
     best = (math.inf, unit, PENALTIES[-1])
     for width in (share * unit for share in WIDTHS):
-        numerator, denominator = _bumps(x, centres, width), _bumps(y, centres, width)
-        for penalty in PENALTIES:
-            best = min(best, (_leave_one_out(numerator, denominator, penalty), width, penalty))
+        numerator, denominator = _bumps(x, width), _bumps(y, width)
+        errors = _leave_one_out(numerator, denominator, left_x, left_y)
+        best = min(best, *((error, width, penalty) for error, penalty in zip(errors, PENALTIES, strict=True)))
     return best[1:]
 
 
-def _leave_one_out(numerator: np.ndarray, denominator: np.ndarray, penalty: float) -> float:
-    """½ E_q r̂² − E_p r̂ with the i-th rows of both samples left out of the fit of r̂ they judge (Kanamori et al., §3.3).
+def _leave_one_out(
+    numerator: np.ndarray, denominator: np.ndarray, left_x: np.ndarray, left_y: np.ndarray
+) -> list[float]:
+    """½ E_q r̂² − E_p r̂ for each of PENALTIES, the rows left_x[i] and left_y[i] left out of the fit of r̂ they judge.
 
-    Without row i of y, (m G − h hᵀ)/(m − 1) + λI is inverted by the Sherman-Morrison formula.
+    Without row h of y, (m G − h hᵀ)/(m − 1) + λI is inverted by the Sherman-Morrison formula, in the eigenvectors of G,
+    which serve every penalty. Source: Kanamori, Hido & Sugiyama (2009), section 3.3.
     """
     m, n = len(denominator), len(numerator)
-    k = min(m, n)
-    gram = denominator.T @ denominator * (1 / (m - 1)) + penalty * np.eye(denominator.shape[1])
-    mean = numerator.mean(axis=0)
-    rows, tops = denominator[:k], numerator[:k]
-    target = (n * mean - tops) / (n - 1)  # (k, centres)
-    solved = np.linalg.solve(gram, np.concatenate([rows, target]).T).T
-    by_row, by_target = solved[:k], solved[k:]
-    shrink = 1 - np.sum(rows * by_row, axis=1) / (m - 1)
-    weights = by_target + by_row * (np.sum(by_row * target, axis=1) / ((m - 1) * shrink))[:, None]
-    weights = np.maximum(weights, 0.0)
-    at_y, at_x = np.sum(weights * rows, axis=1), np.sum(weights * tops, axis=1)
-    return float(np.mean(at_y**2) / 2 - np.mean(at_x))
+    values, vectors = np.linalg.eigh(denominator.T @ denominator * (1 / (m - 1)))
+    values = np.maximum(values, 0.0)
+    rows, tops = denominator[left_y], numerator[left_x]
+    turned = rows @ vectors
+    target = (n * numerator.mean(axis=0) - tops) / (n - 1) @ vectors
+    errors = []
+    for penalty in PENALTIES:
+        by_row = turned / (values + penalty)
+        shrink = 1 - np.einsum("ij,ij->i", turned, by_row) / (m - 1)
+        share = np.einsum("ij,ij->i", by_row, target) / ((m - 1) * shrink)
+        weights = (target / (values + penalty) + by_row * share[:, None]) @ vectors.T
+        np.maximum(weights, 0.0, out=weights)
+        at_y, at_x = np.einsum("ij,ij->i", weights, rows), np.einsum("ij,ij->i", weights, tops)
+        errors.append(float(np.mean(at_y**2) / 2 - np.mean(at_x)))
+    return errors

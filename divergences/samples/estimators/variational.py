@@ -121,8 +121,9 @@ class _Half:
             zeros = (np.zeros(int(k.sum())) for k in (first_x, first_y, ~first_x, ~first_y))
             return cls(*zeros, features="no")
         features, ratios, name = logistic(x, y, rng)
-        fitted = _logistic.fit(features, x, y)
-        return cls(ratios.held_x, ratios.held_y, fitted(scale(pair.x[~first_x])), fitted(scale(pair.y[~first_y])), name)
+        fitted = _logistic.fit(features(x), features(y))
+        other_x, other_y = (fitted(features(scale(v))) for v in (pair.x[~first_x], pair.y[~first_y]))
+        return cls(ratios.held_x, ratios.held_y, other_x, other_y, name)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,21 @@
 """How often a column cries wolf, how small its p-values get, and what false-discovery control makes of fifty.
 
-    python tests/bench/columns_calibration.py                                 2,000 repetitions of every cell
+    python tests/bench/columns_calibration.py                                 half a minute more of each cell
     python tests/bench/columns_calibration.py --only category --seconds 60    some cells, with more time each
 
 A cell is a law and two sizes. Two samples of the one law go through `compare_column` with 999 permutations, binned
 divergences left out, which have no part in the p-value. Continuous laws must be rejected at 5% in 5% of cases, discrete
 ones in no more. `fifty columns` is ten shifted columns among forty that are not: the share of false ones among those
 found, and how many of the ten were found.
-Cells are kept as they finish, one JSON line each: an interrupted run goes on where it was.
+A cell is complete at 2,000 repetitions; `records/columns_calibration.jsonl` keeps what was run, see `pooled.py`.
 """
 
 import math
 import sys
-import time
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -26,7 +24,7 @@ from divergences.files import Column
 from divergences.samples.columns import adjust, categorical, compare_column, numeric
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.bench.pooled import measured, options, write
+from tests.bench.pooled import Record, digest, measured, options, write
 
 SIZES = ((100, 100), (1000, 1000), (10_000, 10_000), (100_000, 100_000), (100, 1000), (1000, 50_000), (50_000, 2000))
 LEVELS = (0.05, 0.01, 0.001)
@@ -113,33 +111,32 @@ def discoveries(cell: Cell, rng: np.random.Generator) -> tuple[float, float]:
     return (len(flagged) - true) / max(1, len(flagged)), true / SHIFTED
 
 
-def run(cell: Cell, repetitions: int, seconds: float) -> dict[str, Any]:
-    """Repeat a cell, each time with a seed of its own."""
-    start, values = time.perf_counter(), []
+def once(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
+    """One repetition: which levels reject, or the shares of `discoveries`."""
     fake = mock.Mock(return_value={"nulls": {}})
     with mock.patch.object(numeric, "binned", fake), mock.patch.object(categorical, "binned", fake):
-        while len(values) < repetitions and time.perf_counter() - start < seconds:
-            rng = np.random.default_rng([zlib.crc32(repr(cell).encode()), len(values)])
-            values.append(discoveries(cell, rng) if cell.law == FIFTY else pvalue(cell, rng))
-    shares = np.mean(values, axis=0).tolist() if cell.law == FIFTY else [np.mean(np.array(values) <= a) for a in LEVELS]
-    return {
-        "cell": asdict(cell),
-        "repetitions": len(values),
-        "seconds": time.perf_counter() - start,
-        "shares": list(map(float, shares)),
-    }
+        if cell.law == FIFTY:
+            return dict(zip(("false", "found"), discoveries(cell, rng), strict=True))
+        p = pvalue(cell, rng)
+        return {f"{level}": p <= level for level in LEVELS}
 
 
-def row(result: dict[str, Any]) -> str:
+@cache
+def code(_cell: Cell) -> str:
+    """The digest of the tests of columns."""
+    package = "divergences.samples.columns"
+    return digest([package, f"{package}.numeric", f"{package}.categorical"], "divergences.samples")
+
+
+def row(found: Record[Cell]) -> str:
     """One line of the table; what is more than three standard errors on the wrong side is in bold."""
-    cell, count = Cell(**result["cell"]), result["repetitions"]
+    cell, count = found.cell, found.repetitions
     head = f"| {cell.law} | {cell.n:,} | {cell.m:,} | "
     if cell.law == FIFTY:
-        false, power = result["shares"]
-        return f"{head}false share {false:.3f} | found {power:.3f} | | {count:,} |"
+        return f"{head}false share {found.mean('false'):.3f} | found {found.mean('found'):.3f} | | {count:,} |"
     shown = []
-    for level, share in zip(LEVELS, result["shares"], strict=True):
-        error = math.sqrt(level * (1 - level) / count)
+    for level in LEVELS:
+        share, error = found.mean(f"{level}"), math.sqrt(level * (1 - level) / count)
         off = share > level + 3 * error or (LAWS[cell.law][2] and share < level - 3 * error)
         shown.append(f"**{share:.2%}**" if off else f"{share:.2%}")
     return f"{head}{' | '.join(shown)} | {count:,} |"
@@ -148,11 +145,8 @@ def row(result: dict[str, Any]) -> str:
 def main() -> None:
     """Run what is missing, and write the table."""
     assert __doc__ is not None
-    parser = options(__doc__, "columns_calibration.jsonl", 30)
-    parser.add_argument("--most", type=int, default=10**9, metavar="N", help="the cells of at most N values a side")
-    asked = parser.parse_args()
-    chosen = [cell for cell in cells() if asked.only in cell.law and max(cell.n, cell.m) <= asked.most]
-    rows = [row(result) for result in measured(run, chosen, Cell, asked).values()]
+    asked = options(__doc__, "columns_calibration.jsonl", 30).parse_args()
+    rows = [row(found) for found in measured(once, list(cells()), code, asked).values()]
     head = ["| law | n | m | rejected at 5% | at 1% | at 0.1% | repetitions |", "|" + "---|" * 7]
     write([*TITLE, *head, *rows, ""], asked.page)
 

@@ -7,7 +7,7 @@ import numpy as np
 from divergences._parallel import run_blocks
 
 SMALL = 4000  # points in both samples up to which nobody waits for a compiler
-BLOCK = 2048  # queries after which a thread takes the next block
+BLOCK = 2048  # queries after which a thread takes the next block: whole vectors of them
 EDGE = 1 + 1e-12  # a point that is at the radius up to rounding counts as inside
 
 

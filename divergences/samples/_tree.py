@@ -1,9 +1,9 @@
-"""Compiled k-d tree: built by medians, searched in the order of its leaves so that neighbours share the cache.
+"""Compiled k-d tree: built by medians, searched by eight queries at a time, one in each lane of a vector.
 
 A tree of height h is an implicit heap: node 1 is the root, node i has the children 2i and 2i + 1, and the 2^h leaves
-hold n/2^h points each, up to rounding. Points are kept in the order of the leaves. Boxes of the nodes at every third
-level up from the leaves, eight by eight, and the points of a leaf also lie in memory coordinate by coordinate, padded
-so that no padding is ever near: a search measures them by vector instructions and walks over the bits of a mask.
+hold n/2^h points each, up to rounding. Points are kept in the order of the leaves, so that points next to each other
+in memory are near each other, and eight of them want nearly the same nodes: they walk together, into a node that may
+hold a neighbour of any of them, and every point there is measured from all eight at once.
 """
 # The types of compiled code are in its signature, and an intrinsic is called without its first parameter.
 # ruff: noqa: ANN001, ANN202
@@ -18,104 +18,169 @@ from numba.extending import intrinsic
 from divergences._compiler import compiled
 
 LANES = 8  # of a vector
-LEAF = 4 * LANES  # points of a leaf at most
+LEAF = 32  # points of a leaf at most
+SAMPLED = 32  # points of a node that choose its axis and guess its median
 
 _POINTS = types.Array(types.float64, 2, "C")
-_BLOCKS = types.Array(types.float64, 3, "C")
 _VALUES = types.Array(types.float64, 1, "C")
 _INDICES = types.Array(types.int64, 1, "C")
 _TABLE = types.Array(types.int64, 2, "C")
 _inline = njit(inline="always", error_model="numpy")
 
-_WORD, _VECTOR = ir.IntType(64), ir.VectorType(ir.DoubleType(), LANES)
-_ZEROS = ir.Constant(_VECTOR, [0.0] * LANES)
-
-
-def _address(context, builder, signature, args, which, offset):
-    """A pointer to vectors, `offset` numbers into an array argument."""
-    data = context.make_array(signature.args[which])(context, builder, args[which]).data
-    return builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+_WORD, _BITS = ir.IntType(64), ir.IntType(LANES)
+_VECTOR, _WORDS = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(_WORD, LANES)
 
 
 def _splat(builder, value):
-    one = builder.insert_element(_ZEROS, value, ir.IntType(32)(0))
-    return builder.shuffle_vector(one, _ZEROS, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+    """The vector of equal numbers."""
+    kind = ir.VectorType(value.type, LANES)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
-def _load(builder, pointer, index):
-    value = builder.load(builder.gep(pointer, [index]))
-    value.align = 8
-    return value
+class _Code:
+    """The arguments of an intrinsic, and what can be done with them."""
 
+    def __init__(self, context, builder, signature, args) -> None:
+        self.builder, self.args = builder, args
+        self.data = [
+            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else None
+            for kind, value in zip(signature.args, args, strict=True)
+        ]
 
-def _squares(context, builder, signature, args, vectors, gap):
-    """Write Σ_t gap(t)² of `vectors` vectors to the last argument; the mask of the lanes where it is below `bound`."""
-    queries, row, d, bound, _ = args[-5:]
-    data = context.make_array(signature.args[-5])(context, builder, queries).data
-    query = builder.gep(data, [builder.mul(row, d)])
-    sums = [cgutils.alloca_once_value(builder, _ZEROS) for _ in range(vectors)]
-    for total in sums:
-        builder.store(_ZEROS, total)
-    with cgutils.for_range(builder, d) as loop:
-        coordinate = _splat(builder, builder.load(builder.gep(query, [loop.index])))
-        for chunk, total in enumerate(sums):
-            g = gap(coordinate, builder.add(builder.mul(loop.index, _WORD(vectors)), _WORD(chunk)))
+    def row(self, which, offset=0):
+        """A pointer to the vector in row args[which + 1] + offset of the array args[which]."""
+        row = self.builder.add(self.args[which + 1], _WORD(offset))
+        pointer = self.builder.gep(self.data[which], [self.builder.mul(row, _WORD(LANES))])
+        kind = _WORDS if pointer.type.pointee == _WORD else _VECTOR
+        return self.builder.bitcast(pointer, kind.as_pointer())
+
+    def load(self, pointer):
+        """The vector there; arrays are aligned as their numbers."""
+        value = self.builder.load(pointer)
+        value.align = 8
+        return value
+
+    def store(self, value, pointer):
+        self.builder.store(value, pointer).align = 8
+
+    def mask(self, lanes):
+        """A bit for each lane."""
+        return self.builder.zext(self.builder.bitcast(lanes, _BITS), _WORD)
+
+    def lanes(self, mask):
+        """The lanes of a mask."""
+        return self.builder.bitcast(self.builder.trunc(mask, _BITS), ir.VectorType(ir.IntType(1), LANES))
+
+    def squares(self, at, d, gap):
+        """Σ_t gap(t, coordinate t of the queries)² over the rows of the array args[at]."""
+        builder = self.builder
+        total = cgutils.alloca_once(builder, _VECTOR)
+        builder.store(_splat(builder, ir.DoubleType()(0.0)), total)
+        with cgutils.for_range(builder, d) as loop:
+            pointer = builder.gep(self.data[at], [builder.mul(loop.index, _WORD(LANES))])
+            g = gap(loop.index, self.load(builder.bitcast(pointer, _VECTOR.as_pointer())))
             square = builder.fmul(g, g, flags=["contract"])
             builder.store(builder.fadd(builder.load(total), square, flags=["contract"]), total)
-    out, mask = _address(context, builder, signature, args, len(args) - 1, _WORD(0)), _WORD(0)
-    for chunk, total in enumerate(sums):
-        builder.store(builder.load(total), builder.gep(out, [_WORD(chunk)])).align = 8
-        near = builder.fcmp_ordered("<", builder.load(total), _splat(builder, bound))
-        bits = builder.zext(builder.bitcast(near, ir.IntType(LANES)), _WORD)
-        mask = builder.or_(mask, builder.shl(bits, _WORD(LANES * chunk)))
-    return mask
+        return builder.load(total)
+
+    def number(self, which, row, d, t):
+        """The number args[which][row, t] of an array with d columns, in every lane."""
+        place = self.builder.add(self.builder.mul(row, d), t)
+        return _splat(self.builder, self.builder.load(self.builder.gep(self.data[which], [place])))
 
 
 @intrinsic
-def _to_leaf(_typing, leaves, leaf, queries, row, d, bound, out):
-    """The squared distances of a query to the points of a leaf into `out`; the mask of those below `bound`."""
+def _to_point(_typing, points, j, at, d, bounds, row, out, place):
+    """The squared distances of the queries `at` to a point into a row of `out`; the mask of those below the bounds."""
 
     def generate(context, builder, signature, args):
-        offset = builder.mul(args[1], builder.mul(args[4], _WORD(LEAF)))
-        points = _address(context, builder, signature, args, 0, offset)
-        gap = lambda coordinate, index: builder.fsub(_load(builder, points, index), coordinate)
-        return _squares(context, builder, signature, args, LEAF // LANES, gap)
+        code, (j, d) = _Code(context, builder, signature, args), (args[1], args[3])
+        total = code.squares(2, d, lambda t, query: builder.fsub(query, code.number(0, j, d, t)))
+        code.store(total, code.row(6))
+        return code.mask(builder.fcmp_ordered("<", total, code.load(code.row(4))))
 
-    return types.int64(leaves, types.int64, queries, types.int64, types.int64, types.float64, out), generate
+    word = types.int64
+    return word(points, word, at, word, bounds, word, out, word), generate
 
 
 def _boxes(outside):
-    """An intrinsic that measures eight boxes: the distance to them, or that to their farthest corner."""
+    """An intrinsic as `_to_point`, of a box: the distance to it, or that to its farthest corner."""
 
-    def measure(_typing, low, high, group, queries, row, d, bound, out):
+    def measure(_typing, low, high, node, at, d, bounds, row, out, place):
         def generate(context, builder, signature, args):
-            offset = builder.mul(args[2], builder.mul(args[5], _WORD(LANES)))
-            low, high = (_address(context, builder, signature, args, side, offset) for side in (0, 1))
+            code, (node, d) = _Code(context, builder, signature, args), (args[2], args[4])
             larger = lambda a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
-            def gap(coordinate, index):
-                below = builder.fsub(_load(builder, low, index), coordinate)
-                above = builder.fsub(coordinate, _load(builder, high, index))
-                return (
-                    larger(larger(below, above), _ZEROS)
-                    if outside
-                    else larger(builder.fneg(below), builder.fneg(above))
-                )
+            def gap(t, query):
+                below = builder.fsub(code.number(0, node, d, t), query)
+                above = builder.fsub(query, code.number(1, node, d, t))
+                if outside:
+                    return larger(larger(below, above), _splat(builder, ir.DoubleType()(0.0)))
+                return larger(builder.fneg(below), builder.fneg(above))
 
-            return _squares(context, builder, signature, args, 1, gap)
+            total = code.squares(3, d, gap)
+            code.store(total, code.row(7))
+            return code.mask(builder.fcmp_ordered("<", total, code.load(code.row(5))))
 
-        return types.int64(low, high, types.int64, queries, types.int64, types.int64, types.float64, out), generate
+        word = types.int64
+        return word(low, high, word, at, word, bounds, word, out, word), generate
 
     return intrinsic(measure)
 
 
-_to_boxes, _to_corners = _boxes(outside=True), _boxes(outside=False)
+_to_box, _to_corner = _boxes(outside=True), _boxes(outside=False)
 
 
 @intrinsic
-def _lowest(_typing, mask):
-    """The position of the lowest bit that is set."""
-    return types.int64(types.int64), lambda _c, builder, _s, args: builder.cttz(args[0], ir.IntType(1)(1))
+def _below(_typing, first, i, second, j):
+    """The mask of the lanes in which row i of one array is below row j of the other."""
+
+    def generate(context, builder, signature, args):
+        code = _Code(context, builder, signature, args)
+        return code.mask(builder.fcmp_ordered("<", code.load(code.row(0)), code.load(code.row(2))))
+
+    return types.int64(first, types.int64, second, types.int64), generate
+
+
+@intrinsic
+def _insert(_typing, squared, place, j, found, slot, who, same):
+    """Put the distances in a row of `squared`, of point j, into a slot of the lists `found` and `who` that end there.
+
+    Where the slot before holds a larger one, that one moves up instead; the mask says in which lanes: go on there.
+    """
+
+    def generate(context, builder, signature, args):
+        code = _Code(context, builder, signature, args)
+        value, point = code.load(code.row(0)), _splat(builder, args[2])
+        here, before = code.row(3), code.row(3, -1)
+        own, other = code.row(5), code.row(5, -1)
+        beaten = builder.fcmp_ordered(">", code.load(here), value)
+        further = builder.fcmp_ordered(">", code.load(before), value)
+        lists = ((here, before, value), (own, other, point))
+        for target, source, new in lists:
+            moved = builder.select(further, code.load(source), new)
+            code.store(builder.select(beaten, moved, code.load(target)), target)
+        return code.mask(further)
+
+    word = types.int64
+    return word(squared, word, word, found, word, who, word), generate
+
+
+@intrinsic
+def _add(_typing, mask, amount, counts, row):
+    """Add a number to the lanes of a mask in a row of `counts`."""
+
+    def generate(context, builder, signature, args):
+        code = _Code(context, builder, signature, args)
+        none = ir.Constant(_WORDS, [0] * LANES)
+        code.store(
+            builder.add(code.load(code.row(2)), builder.select(code.lanes(args[0]), _splat(builder, args[1]), none)),
+            code.row(2),
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, counts, types.int64), generate
 
 
 @intrinsic
@@ -124,37 +189,60 @@ def _bits(_typing, mask):
     return types.int64(types.int64), lambda _c, builder, _s, args: builder.ctpop(args[0])
 
 
-def empty(n: int, d: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """The height of a tree of n points, the least that fits them into leaves, and its unfilled arrays."""
+def empty(n: int, d: int) -> tuple[int, np.ndarray, np.ndarray]:
+    """The height of a tree of n points, the least that fits them into leaves, and its unfilled boxes."""
     h = 0
     while -(-n // 2**h) > LEAF:
         h += 1
-    boxes = (max(1, 2**h // 4), d, LANES)
-    return h, np.empty((2**h, d, LEAF)), np.empty(boxes), np.empty(boxes)
+    return h, np.empty((2 << h, d)), np.empty((2 << h, d))
 
 
 @_inline
-def _span(h, node):
-    """How many levels lie below a node."""
+def _rows(n, h, node):
+    """The points of a node, whose first leaf is the node shifted to the leaves' level."""
     span = h
     while (2 << (h - span)) <= node:
         span -= 1
-    return span
-
-
-@_inline
-def _rows(n, h, node, span):
-    """The points of a node, whose first leaf is the node shifted to the leaves' level."""
     leaf = (node << span) - (1 << h)
     return (n * leaf) >> h, (n * (leaf + (1 << span))) >> h
 
 
 @_inline
-def _select(points, order, start, stop, middle, axis):
+def _axis(points, start, stop):
+    """The axis along which some of the rows reach farthest."""
+    best, most = 0, -1.0
+    for t in range(points.shape[1]):
+        low = high = points[start, t]
+        for i in range(start, stop, max(1, (stop - start) // SAMPLED)):
+            low, high = min(low, points[i, t]), max(high, points[i, t])
+        if high - low > most:
+            best, most = t, high - low
+    return best
+
+
+@_inline
+def _guess(points, start, stop, middle, axis, sample):
+    """A value near rank `middle` of the rows, a little to the side of it that is longer."""
+    size = stop - start
+    if size < 4 * SAMPLED:
+        return points[(start + stop) // 2, axis]
+    for s in range(SAMPLED):
+        value, slot = points[start + s * size // SAMPLED, axis], s
+        while slot > 0 and sample[slot - 1] > value:
+            sample[slot] = sample[slot - 1]
+            slot -= 1
+        sample[slot] = value
+    rank = (middle - start) * SAMPLED // size
+    rank += 3 if 2 * (middle - start) < size else -3
+    return sample[min(max(rank, 0), SAMPLED - 1)]
+
+
+@_inline
+def _select(points, order, start, stop, middle, axis, sample):
     """Reorder rows start:stop so that what comes before `middle` is not above what follows it, on one axis."""
     low, high = start, stop - 1
     while low < high:
-        pivot = points[(low + high) // 2, axis]
+        pivot = _guess(points, low, high + 1, middle, axis, sample)
         i, j = low, high
         while i <= j:
             while points[i, axis] < pivot:
@@ -175,124 +263,110 @@ def _select(points, order, start, stop, middle, axis):
             break
 
 
-@compiled(types.void(_POINTS, types.int64, _INDICES, _BLOCKS, _BLOCKS, _BLOCKS))
-def build(points, h, order, leaves, low, high):
-    """Sort the points, and `order` with them; fill `leaves` (2^h, d, LEAF), the boxes `low`, `high` (., d, LANES)."""
+@compiled(types.void(_POINTS, types.int64, _INDICES, _POINTS, _POINTS))
+def build(points, h, order, low, high):
+    """Sort the points, and `order` with them; fill the boxes of the nodes, `low` and `high`, (2^(h+1), d)."""
     n, d = points.shape
-    least, most = np.empty(d), np.empty(d)
-    low[:], high[:], leaves[:] = np.inf, -np.inf, np.inf
-    for node in range(1, 2 << h):
-        span = _span(h, node)
-        start, stop = _rows(n, h, node, span)
-        least[:], most[:] = np.inf, -np.inf
-        for i in range(start, stop):
-            for t in range(d):
-                least[t], most[t] = min(least[t], points[i, t]), max(most[t], points[i, t])
-        if span % 3 == 0:
-            low[node >> 3, :, node & 7], high[node >> 3, :, node & 7] = least, most
-        if span > 0:
-            middle = _rows(n, h, 2 * node, span - 1)[1]
-            _select(points, order, start, stop, middle, np.argmax(most - least))
-        else:
-            for t in range(d):
-                for i in range(start, stop):
-                    leaves[node - (1 << h), t, i - start] = points[i, t]
+    sample = np.empty(SAMPLED)
+    for node in range(1, 1 << h):
+        start, stop = _rows(n, h, node)
+        _select(points, order, start, stop, _rows(n, h, 2 * node)[1], _axis(points, start, stop), sample)
+    low[:], high[:] = np.inf, -np.inf
+    for node in range((2 << h) - 1, 0, -1):
+        if node >= 1 << h:
+            start, stop = _rows(n, h, node)
+            for i in range(start, stop):
+                for t in range(d):
+                    low[node, t], high[node, t] = min(low[node, t], points[i, t]), max(high[node, t], points[i, t])
+        for t in range(d):
+            low[node >> 1, t] = min(low[node >> 1, t], low[node, t])
+            high[node >> 1, t] = max(high[node >> 1, t], high[node, t])
 
 
 @_inline
-def _push(mask, distances, node, waiting, remoteness, depth):
-    """Put the children of a node that the mask names onto the stack, the nearest on top; returns the stack's size."""
-    bottom = depth
-    while mask:
-        c = _lowest(mask)
-        mask &= mask - 1
-        slot = depth
-        while slot > bottom and remoteness[slot - 1] < distances[c]:
-            waiting[slot], remoteness[slot] = waiting[slot - 1], remoteness[slot - 1]
-            slot -= 1
-        waiting[slot], remoteness[slot] = 8 * node + c, distances[c]
-        depth += 1
-    return depth
+def _gather(queries, first, stop, at):
+    """Eight queries, coordinate by coordinate; at the end of the sample the last one stands for those that lack."""
+    for lane in range(LANES):
+        for t in range(queries.shape[1]):
+            at[t, lane] = queries[min(first + lane, stop - 1), t]
 
 
-@_inline
-def _between(queries, i, points, j):
-    total = 0.0
-    for t in range(queries.shape[1]):
-        total += (queries[i, t] - points[j, t]) ** 2
-    return total
-
-
-_TREE = (_POINTS, types.int64, _BLOCKS, _BLOCKS, _BLOCKS)
+_TREE = (_POINTS, types.int64, _POINTS, _POINTS)
 
 
 @compiled(types.void(_POINTS, types.int64, types.int64, types.int64, *_TREE, types.boolean, _POINTS, _TABLE))
-def nearest(queries, start, stop, k, points, h, leaves, low, high, own, distances, indices):
+def nearest(queries, start, stop, k, points, h, low, high, own, distances, indices):
     """The k nearest points of queries start:stop, ascending, squared: into `distances` and `indices`, (., k).
 
     With `own` the queries are the tree's own points, and a point is not its own neighbour.
     """
     n, d = points.shape
-    squared, boxes = np.empty(LEAF), np.empty(LANES)
-    waiting, remoteness = np.empty(8 * h + 8, np.int64), np.empty(8 * h + 8)
-    found, who = np.empty(k), np.empty(k, np.int64)
-    for i in range(start, stop):
-        worst = np.inf
-        if i > start:
-            # The neighbours of the query before are k points of the tree: none of ours is farther than they are.
-            worst = _between(queries, i, points, i - 1) if own else 0.0
-            for slot in range(k):
-                worst = max(worst, _between(queries, i, points, who[slot]))
-            worst = worst * (1 + 1e-12) + 5e-324
-        for slot in range(k):
-            found[slot] = worst
-        waiting[0], remoteness[0], depth = (1 if h % 3 == 0 else 0), 0.0, 1
+    at, squared = np.empty((d, LANES)), np.empty((1, LANES))
+    waiting, remote = np.empty(h + 3, np.int64), np.empty((h + 3, LANES))
+    found, who = np.empty((k + 1, LANES)), np.zeros((k + 1, LANES), np.int64)
+    for first in range(start, stop, LANES):
+        _gather(queries, first, stop, at)
+        found[0], found[1:] = -np.inf, np.inf
+        waiting[0], remote[0], depth = 1, 0.0, 1
         while depth > 0:
             depth -= 1
-            if remoteness[depth] >= worst:
+            if not _below(remote, depth, found, k):
                 continue
             node = waiting[depth]
-            if node < (1 << h):
-                mask = _to_boxes(low, high, node, queries, i, d, worst, boxes)
-                depth = _push(mask, boxes, node, waiting, remoteness, depth)
+            if node >= 1 << h:
+                leaf = node - (1 << h)
+                for j in range((n * leaf) >> h, (n * (leaf + 1)) >> h):
+                    if _to_point(points, j, at, d, found, k, squared, 0):
+                        if own and first <= j < first + LANES:
+                            squared[0, j - first] = np.inf
+                        slot = k
+                        while _insert(squared, 0, j, found, slot, who, slot):
+                            slot -= 1
                 continue
-            base = (n * (node - (1 << h))) >> h
-            mask = _to_leaf(leaves, node - (1 << h), queries, i, d, worst, squared)
-            while mask:
-                c = _lowest(mask)
-                mask &= mask - 1
-                if squared[c] >= worst or (own and base + c == i):
-                    continue
-                slot = k - 1
-                while slot > 0 and found[slot - 1] > squared[c]:
-                    found[slot], who[slot] = found[slot - 1], who[slot - 1]
-                    slot -= 1
-                found[slot], who[slot] = squared[c], base + c
-                worst = found[k - 1]
-        for slot in range(k):
-            distances[i, slot], indices[i, slot] = found[slot], who[slot]
+            top = depth
+            for child in (2 * node + 1, 2 * node):
+                waiting[top] = child
+                top += _to_box(low, high, child, at, d, found, k, remote, top) != 0
+            # The child that is nearer to most queries goes on top.
+            if top == depth + 2 and _bits(_below(remote, depth, remote, depth + 1)) > _bits(
+                _below(remote, depth + 1, remote, depth)
+            ):
+                waiting[depth], waiting[depth + 1] = waiting[depth + 1], waiting[depth]
+                for lane in range(LANES):
+                    remote[depth, lane], remote[depth + 1, lane] = remote[depth + 1, lane], remote[depth, lane]
+            depth = top
+        for lane in range(min(LANES, stop - first)):
+            for slot in range(k):
+                distances[first + lane, slot], indices[first + lane, slot] = found[slot + 1, lane], who[slot + 1, lane]
 
 
 @compiled(types.void(_POINTS, types.int64, types.int64, _VALUES, *_TREE, _INDICES))
-def within(queries, first, last, bounds, points, h, leaves, low, high, counts):
-    """How many points have a squared distance below the bound of each query first:last, into `counts`."""
+def within(queries, start, stop, bounds, points, h, low, high, counts):
+    """How many points have a squared distance below the bound of each query start:stop, into `counts`."""
     n, d = points.shape
-    squared, boxes = np.empty(LEAF), np.empty(LANES)
-    waiting, remoteness = np.empty(8 * h + 8, np.int64), np.empty(8 * h + 8)
-    for i in range(first, last):
-        counts[i] = 0
-        waiting[0], depth = (1 if h % 3 == 0 else 0), 1
+    at, limits, squared = np.empty((d, LANES)), np.empty((1, LANES)), np.empty((1, LANES))
+    waiting, open_lanes, inside = np.empty(h + 3, np.int64), np.empty(h + 3, np.int64), np.zeros((1, LANES), np.int64)
+    for first in range(start, stop, LANES):
+        _gather(queries, first, stop, at)
+        for lane in range(LANES):
+            limits[0, lane] = bounds[min(first + lane, stop - 1)]
+        inside[:] = 0
+        waiting[0], open_lanes[0], depth = 1, (1 << LANES) - 1, 1
         while depth > 0:
             depth -= 1
-            node = waiting[depth]
-            if node < (1 << h):
-                whole = _to_corners(low, high, node, queries, i, d, bounds[i], boxes)
-                mask = _to_boxes(low, high, node, queries, i, d, bounds[i], boxes) & ~whole
-                depth = _push(mask, boxes, node, waiting, remoteness, depth)
-                while whole:
-                    child = 8 * node + _lowest(whole)
-                    start, stop = _rows(n, h, child, _span(h, child))
-                    counts[i] += stop - start
-                    whole &= whole - 1
-            else:
-                counts[i] += _bits(_to_leaf(leaves, node - (1 << h), queries, i, d, bounds[i], squared))
+            node, lanes = waiting[depth], open_lanes[depth]
+            if node >= 1 << h:
+                leaf = node - (1 << h)
+                for j in range((n * leaf) >> h, (n * (leaf + 1)) >> h):
+                    _add(_to_point(points, j, at, d, limits, 0, squared, 0) & lanes, 1, inside, 0)
+                continue
+            for child in (2 * node, 2 * node + 1):
+                near = _to_box(low, high, child, at, d, limits, 0, squared, 0) & lanes
+                whole = _to_corner(low, high, child, at, d, limits, 0, squared, 0) & near
+                if whole:
+                    child_start, child_stop = _rows(n, h, child)
+                    _add(whole, child_stop - child_start, inside, 0)
+                waiting[depth], open_lanes[depth] = child, near & ~whole
+                depth += near != whole
+        for lane in range(min(LANES, stop - first)):
+            counts[first + lane] = inside[0, lane]

@@ -47,7 +47,7 @@ def by_sklearn(x: np.ndarray, y: np.ndarray, algorithm: str) -> float:
 
 
 def bare(d: int) -> Contestants:
-    """Only the estimate; scikit-learn takes several minutes in ten dimensions, by trees or by brute force."""
+    """Only the estimate; scikit-learn takes minutes in ten dimensions, by trees or by brute force."""
     x, y = data(d)
     method = NearestNeighbour(k=K, corrected=False)
     peers: Contestants = {"SciPy cKDTree": lambda: by_scipy(x, y)}

@@ -79,14 +79,17 @@ def test_a_sample_is_left_as_it_was():
     assert np.array_equal(x, before)
 
 
-def test_leaves_hold_every_point_once():
-    """Up to 32 in each, for sizes around the powers of two; the rest is padding."""
+def test_boxes_hold_the_points_of_their_nodes():
+    """Tight at every node, for sizes around the powers of two; leaves are full but for rounding."""
     for n in (1, 31, 32, 33, 64, 65, 255, 257, 1000):
         points = np.random.default_rng(n).normal(size=(n, 2))
         tree = _Many(points)
-        leaves = tree.blocks[0].transpose(0, 2, 1).reshape(-1, 2)
-        kept = leaves[np.isfinite(leaves[:, 0])]
-        assert _tree.LEAF * 2**tree.height < 2 * max(n, 32) + 64
-        np.testing.assert_array_equal(kept, tree.points)
+        h, low, high = tree.height, *tree.blocks
+        assert n <= _tree.LEAF * 2**h < 2 * max(n, _tree.LEAF) + 2**h
         np.testing.assert_array_equal(tree.points, points[tree.order])
         assert sorted(tree.order) == list(range(n))
+        for node in range(1, 2 << h):
+            level = node.bit_length() - 1
+            start, stop = (n * ((node + side) * 2 ** (h - level) - 2**h) // 2**h for side in (0, 1))
+            np.testing.assert_array_equal(low[node], tree.points[start:stop].min(axis=0))
+            np.testing.assert_array_equal(high[node], tree.points[start:stop].max(axis=0))

@@ -1,38 +1,49 @@
 """Drift tools beside one another: speed and memory on large tables, false alarms under no change, power under shifts.
 
     python tests/bench/drift.py docs/drift-benchmarks.md     measure what is missing, and write page and picture
-    python tests/bench/drift.py --seconds 60                 give each cell of the tables of decisions that long
-    python tests/bench/drift.py --only speed
+    python tests/bench/drift.py --only decisions --seconds 60 --tool Evidently     so much longer for each cell
+    python tests/bench/drift.py --only page docs/drift-benchmarks.md               write it from what is recorded
+    python tests/bench/drift.py --only speed --again         on this machine, as it is now
 
 The peers come from the extra `bench` in an environment of their own, `.venv-bench` (`make bench` makes it). Every
-cell is kept in build/drift.jsonl as soon as it is measured, so that a stopped run goes on; delete it to begin anew.
+cell is kept in records/drift.jsonl as soon as it is measured, so that a stopped run goes on, and so does the next one.
+A cell of decisions has the version of the peer, or the digest of the code of ours that decides: others do not count.
+Several runs may share the record.
 """
 
 import argparse
+import fcntl
 import json
 import math
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[2]
-STORE = ROOT / "build" / "drift.jsonl"
+STORE = Path(__file__).parent / "records" / "drift.jsonl"
 sys.path.insert(0, str(ROOT))
 
 from tests.bench.drift_worker import FILES, LAWS, TOOLS  # noqa: E402
+from tests.bench.pooled import digest  # noqa: E402
 from tests.bench.run import PEERS, processor  # noqa: E402
 
 WORKER = Path(__file__).with_name("drift_worker.py")
 SIZES = (100, 1_000, 10_000, 100_000)
 COLUMNS = 20  # of one table: so many repetitions at once
 REPETITIONS = 2_000
+LEVEL = 0.05
+OURS, RIVAL = "divergences", "SciPy KS"
+DECIDING = ("divergences.samples.columns.numeric", "divergences.samples.columns.categorical")
 EFFECT = 4.0  # a shift of EFFECT / √n standard deviations: tests of level 5 % should see it about as often at each n
 TABLES = {"1 million x 50": (1_000_000, 50), "10 million x 20": (10_000_000, 20), "100,000 x 1,000": (100_000, 1_000)}
 TOO_LONG = 480  # seconds, after which a tool is stopped
@@ -61,22 +72,47 @@ def work(tool: str, task: str, arguments: dict[str, Any], limit: float | None = 
 
 
 def stored() -> dict[str, dict[str, Any]]:
-    """Every cell measured so far, the parts of one cell added up."""
-    cells: dict[str, dict[str, Any]] = {}
-    for line in STORE.read_text(encoding="utf-8").splitlines() if STORE.exists() else ():
-        entry = json.loads(line)
-        known = cells.setdefault(entry["key"], {"alarms": 0, "repetitions": 0, "seconds": 0.0})
-        for name, value in entry["found"].items():
-            adds = name in ("alarms", "repetitions", "seconds") and "alarms" in entry["found"] and value is not None
-            known[name] = known[name] + value if adds else value
-    return cells
+    """The cells measured so far, by key; no decisions of other code."""
+    lines = STORE.read_text(encoding="utf-8").splitlines() if STORE.exists() else ()
+    cells = {cell.pop("key"): cell for cell in map(json.loads, lines)}
+    for cell in cells.values():
+        if "called" in cell:
+            cell["called"] = f"{int(cell['called'], 16):0{cell['repetitions']}b}"
+    return {key: cell for key, cell in cells.items() if "tool" not in cell or cell["tool"] == code(key.split("|")[1])}
 
 
 def keep(key: str, found: dict[str, Any]) -> None:
-    """Add one measurement."""
+    """Add a measurement, or put it in the place of an earlier one: a line for each cell, in the order of their keys."""
     STORE.parent.mkdir(exist_ok=True)
-    with STORE.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"key": key, "found": found}) + "\n")
+    folder = os.open(STORE.parent, os.O_RDONLY)  # locked: other runs may keep theirs at this moment
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        lines = []
+        for name, cell in sorted((stored() | {key: found}).items()):
+            if called := cell.get("called"):
+                cell = cell | {"repetitions": len(called), "called": f"{int(called, 2):x}"}
+            lines.append(json.dumps({"key": name, **cell}) + "\n")
+        new = STORE.with_suffix(".new")
+        new.write_text("".join(lines), encoding="utf-8")
+        new.replace(STORE)
+    finally:
+        os.close(folder)
+
+
+@cache
+def code(tool: str) -> str:
+    """What decides: the version of a peer, the digest of our modules."""
+    if tool == OURS:
+        return digest(DECIDING, "divergences.samples", apart=["divergences.samples.columns.binned"])
+    return version(tool.split()[0].lower())
+
+
+@cache
+def version(peer: str) -> str:
+    """Of a package, with its name, in the environment where it runs."""
+    told = f"from importlib.metadata import version; print({peer!r}, version({peer!r}))"
+    python = sys.executable if peer in ("scipy", "numpy") else str(PEERS)
+    return subprocess.run([python, "-c", told], capture_output=True, text=True, check=True).stdout.strip()
 
 
 # --------------------------------------------------------------------------------------------------------- speed
@@ -106,12 +142,12 @@ def tables(name: str) -> tuple[Path, Path]:
     return paths
 
 
-def measure_speed(names: Sequence[str]) -> None:
-    """Each tool on each pair of files, once."""
+def measure_speed(names: Sequence[str], again: bool) -> None:
+    """Each tool on each pair of files, once; `again` also those that are stored."""
     for name in names:
         for tool in FILES:
             key = f"speed|{name}|{tool}"
-            if key in stored():
+            if key in stored() and not again:
                 continue
             ref, cur = tables(name)
             with console.status(f"{tool}: {name}"):
@@ -157,33 +193,36 @@ def speed_section() -> Iterator[str]:
 # ----------------------------------------------------------------------------------------------------- decisions
 
 
-def measure_decisions(seconds: float, tools: Sequence[str]) -> None:
-    """False alarms and power of each tool, law and size, for `seconds` a cell or up to 2,000 repetitions."""
+def measure_decisions(seconds: float, tools: Sequence[str], sizes: Sequence[int]) -> None:
+    """False alarms and power of each tool, law and size, for `seconds` more a cell or up to 2,000 repetitions."""
     for tool in tools:
-        for n in SIZES:
+        for n in sizes:
             for law in LAWS:
                 for strength in (0.0, EFFECT / math.sqrt(n)):
                     _cell(tool, law, n, strength, seconds)
 
 
+def _key(tool: str, law: str, n: int, state: str) -> str:
+    return f"decide|{tool}|{law}|{n}|{state}"
+
+
 def _cell(tool: str, law: str, n: int, strength: float, seconds: float) -> None:
-    key = f"decide|{tool}|{law}|{n}|{'moved' if strength else 'same'}"
-    found = stored().get(key, {"repetitions": 0, "seconds": 0.0})
-    most, limit = REPETITIONS - found["repetitions"], seconds - found["seconds"]
-    if most <= 0 or limit <= 0 or key in unable():
+    key = _key(tool, law, n, "moved" if strength else "same")
+    known = stored().get(key, {"called": "", "seconds": 0.0})
+    called = known.get("called", "")
+    if len(called) >= REPETITIONS or "error" in known:
         return
-    arguments = {"law": law, "n": n, "strength": strength, "columns": COLUMNS, "first": found["repetitions"]}
-    with console.status(f"{key}: {found['repetitions']} repetitions"):
-        keep(key, work(tool, "decide", arguments | {"most": most, "limit": limit}))
-
-
-def unable() -> set[str]:
-    """Cells that a tool cannot judge, or failed at."""
-    return {key for key, found in stored().items() if "error" in found or found.get("repetitions") == 0}
+    arguments = {"law": law, "n": n, "strength": strength, "columns": COLUMNS, "first": len(called)}
+    with console.status(f"{key}: {len(called)} repetitions"):
+        found = work(tool, "decide", arguments | {"most": REPETITIONS - len(called), "limit": seconds})
+    if "called" in found:
+        found = {"seconds": round(known["seconds"] + found["seconds"], 1), "called": called + found["called"]}
+        found = found if found["called"] else {"error": "not for this law"}
+    keep(key, {"tool": code(tool), **found})
 
 
 def decisions_section() -> Iterator[str]:
-    """One table of rates for each size: false alarms, then power."""
+    """One table of rates for each size: false alarms, then power; and who saw what the other one missed."""
     cells = stored()
     for state, title, told in (
         ("same", "False alarms", "Two samples of one law. Nominal is 5 %, where a tool claims a level at all"),
@@ -197,26 +236,56 @@ def decisions_section() -> Iterator[str]:
         )
         if state == "same":
             yield (
-                "Up to 1,000 rows Evidently's preset tests at 5 % (KS; of categories a chi-square that takes the "
-                "shares of the reference for the truth), beyond it compares distances with 0.1; PSI too."
+                "Bold: more than three standard errors from 5 %. Up to 1,000 rows Evidently's preset tests at 5 % (KS; "
+                "of categories a chi-square that takes the shares of the reference for the truth), beyond it compares "
+                "distances with 0.1; PSI too."
             )
             yield ""
         yield "| law | tool | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |"
         yield "|---|---|" + "---|" * len(SIZES)
         for law in LAWS:
             for tool in TOOLS:
-                rates = [_rate(cells.get(f"decide|{tool}|{law}|{n}|{state}")) for n in SIZES]
-                if any(rates):
-                    yield f"| {law} | {tool} | " + " | ".join(rates) + " |"
+                called = [cells.get(_key(tool, law, n, state), {}).get("called", "") for n in SIZES]
+                if any(called):
+                    yield f"| {law} | {tool} | " + " | ".join(_rate(c, state == "same") for c in called) + " |"
         yield ""
+    least = min((len(cell["called"]) for cell in cells.values() if "called" in cell), default=0)
+    yield f"{REPETITIONS:,} pairs of samples for each number where time allowed it, {least:,} at the fewest."
+    yield from ("", *_paired(cells))
 
 
-def _rate(found: dict[str, Any] | None) -> str:
-    if not found or not found.get("repetitions"):
+def _rate(called: str, level: bool) -> str:
+    if not called:
         return ""
-    share = found["alarms"] / found["repetitions"]
-    error = math.sqrt(max(share * (1 - share), 1e-12) / found["repetitions"])
-    return f"{100 * share:.1f} ± {100 * error:.1f}"
+    share, count = called.count("1") / len(called), len(called)
+    told = f"{100 * share:.1f} ± {100 * math.sqrt(share * (1 - share) / count):.1f}"
+    return f"**{told}**" if level and abs(share - LEVEL) > 3 * math.sqrt(LEVEL * (1 - LEVEL) / count) else told
+
+
+def _paired(cells: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """On the same pairs of samples, how many only one of two tools called different: sharper than two rates."""
+    yield from (
+        f"## {OURS} and {RIVAL}, pair by pair",
+        "",
+        f"The moved samples are the same for every tool. How many only {OURS} called different, and how many only "
+        f"{RIVAL}; bold where equal power would give so uneven a number in less than 1 of 1,000 cases.",
+        "",
+        "| law | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |",
+        "|---|" + "---|" * len(SIZES),
+    )
+    for law in LAWS:
+        told = []
+        for n in SIZES:
+            both = [cells.get(_key(tool, law, n, "moved"), {}).get("called", "") for tool in (OURS, RIVAL)]
+            if not all(both):
+                told.append("")
+                continue
+            pairs = Counter(zip(*both, strict=False))
+            ours, theirs = pairs["1", "0"], pairs["0", "1"]
+            sure = ours + theirs > 0 and binomtest(ours, ours + theirs).pvalue < 1e-3
+            told.append(f"**{ours} : {theirs}**" if sure else f"{ours} : {theirs}")
+        yield f"| {law} | " + " | ".join(told) + " |"
+    yield ""
 
 
 def picture(path: Path) -> None:
@@ -233,8 +302,8 @@ def picture(path: Path) -> None:
         for tool in TOOLS:
             shares = []
             for n in SIZES:
-                rows = [cells.get(f"decide|{tool}|{law}|{n}|{state}", {}) for law in LAWS]
-                rates = [row["alarms"] / row["repetitions"] for row in rows if row.get("repetitions")]
+                called = [cells.get(_key(tool, law, n, state), {}).get("called") for law in LAWS]
+                rates = [verdicts.count("1") / len(verdicts) for verdicts in called if verdicts]
                 shares.append(100 * float(np.mean(rates)) if rates else math.nan)
             if not np.isfinite(shares).any():
                 continue
@@ -252,34 +321,28 @@ def picture(path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def versions() -> str:
-    """What was compared with what."""
-    code = "from importlib.metadata import version; print(*(f'{n} {version(n)}' for n in %r), sep=', ')"
-    told = []
-    for python, names in ((sys.executable, ("numpy", "scipy")), (str(PEERS), ("evidently", "frouros"))):
-        told.append(subprocess.run([python, "-c", code % (names,)], capture_output=True, text=True, check=True).stdout)
-    return ", ".join(text.strip() for text in told)
-
-
 def main() -> None:
     """Measure, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print")
-    parser.add_argument("--seconds", type=float, default=20, metavar="S", help="for each cell of decisions, default 20")
+    parser.add_argument("--seconds", type=float, default=20, metavar="S", help="more for each cell of decisions, or 20")
     parser.add_argument("--tool", action="append", choices=list(TOOLS), help="of decisions, default all")
+    parser.add_argument("--size", action="append", type=int, choices=SIZES, help="of decisions, default all")
     parser.add_argument("--table", action="append", choices=list(TABLES), help="of speed, default all")
     parser.add_argument("--only", choices=("speed", "decisions", "page"), help="measure one part, or nothing")
+    parser.add_argument("--again", action="store_true", help="measure speed anew")
     options = parser.parse_args()
     if not PEERS.exists():
         parser.error(f"{PEERS} is missing; `make bench` makes it")
     if options.only in (None, "speed") and not options.tool:
-        measure_speed(options.table or list(TABLES))
+        measure_speed(options.table or list(TABLES), options.again)
     if options.only in (None, "decisions"):
-        measure_decisions(options.seconds, options.tool or list(TOOLS))
+        measure_decisions(options.seconds, options.tool or list(TOOLS), options.size or SIZES)
     lines = [
         "# Drift tools, measured",
         "",
-        f"Written by `tests/bench/drift.py` on {processor()}, {os.cpu_count()} cores; {versions()}. Each tool as its "
+        f"Written by `tests/bench/drift.py` on {processor()}, {os.cpu_count()} cores; "
+        f"{', '.join(map(version, ('numpy', 'scipy', 'evidently', 'frouros')))}. Each tool as its "
         f"makers set it up, in a process of its own with at most {MEMORY >> 30} GiB, stopped after {TOO_LONG} s.",
         "",
         *speed_section(),

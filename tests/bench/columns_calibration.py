@@ -123,9 +123,10 @@ def once(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
 
 @cache
 def code(_cell: Cell) -> str:
-    """The digest of the tests of columns."""
+    """The digest of the tests of columns, without what has no part in them."""
     package = "divergences.samples.columns"
-    return digest([package, f"{package}.numeric", f"{package}.categorical"], "divergences.samples")
+    modules = [package, f"{package}.numeric", f"{package}.categorical"]
+    return digest(modules, "divergences.samples", apart=[f"{package}.binned"])
 
 
 def row(found: Record[Cell]) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+from scipy.stats import binom
 
 from divergences.files import Column
 from divergences.samples.columns import adjust, categorical, compare_column, numeric
@@ -30,12 +31,13 @@ SIZES = ((100, 100), (1000, 1000), (10_000, 10_000), (100_000, 100_000), (100, 1
 LEVELS = (0.05, 0.01, 0.001)
 PERMUTATIONS, COLUMNS, SHIFTED = 999, 50, 10
 FIFTY = "fifty columns"
+SELDOM = 1 / 740  # beyond three standard deviations of a normal law, on one side
 TITLE = (
     "# Columns, calibrated",
     "",
     "Written by `tests/bench/columns_calibration.py`: how often `compare` calls two samples of one law different, at "
-    "three levels. Bold: more than three standard errors above the level, or below it where the statistic is "
-    "continuous. Fifty columns: ten that have moved among forty that have not, at a false discovery rate of 5%.",
+    "three levels. Bold: more above the level, or below it where the statistic is continuous, than chance brings in 1 "
+    "of 740 cases, as three standard errors. Fifty columns: ten that have moved among forty that have not, at a false discovery rate of 5%.",
     "",
 )
 Draw = Callable[[int, np.random.Generator], np.ndarray]
@@ -130,16 +132,17 @@ def code(_cell: Cell) -> str:
 
 
 def row(found: Record[Cell]) -> str:
-    """One line of the table; what is more than three standard errors on the wrong side is in bold."""
+    """One line of the table; what is further on the wrong side than chance brings it is in bold."""
     cell, count = found.cell, found.repetitions
     head = f"| {cell.law} | {cell.n:,} | {cell.m:,} | "
     if cell.law == FIFTY:
         return f"{head}false share {found.mean('false'):.3f} | found {found.mean('found'):.3f} | | {count:,} |"
     shown = []
     for level in LEVELS:
-        share, error = found.mean(f"{level}"), math.sqrt(level * (1 - level) / count)
-        off = share > level + 3 * error or (LAWS[cell.law][2] and share < level - 3 * error)
-        shown.append(f"**{share:.2%}**" if off else f"{share:.2%}")
+        hits = int(found.sums.get(f"{level}", 0))
+        above, below = binom.sf(hits - 1, count, level), binom.cdf(hits, count, level)
+        off = above < SELDOM or (LAWS[cell.law][2] and below < SELDOM)
+        shown.append(f"**{hits / count:.2%}**" if off else f"{hits / count:.2%}")
     return f"{head}{' | '.join(shown)} | {count:,} |"
 
 

@@ -37,7 +37,8 @@ TITLE = (
     "",
     "Written by `tests/bench/columns_calibration.py`: how often `compare` calls two samples of one law different, at "
     "three levels. Bold: more above the level, or below it where the statistic is continuous, than chance brings in 1 "
-    "of 740 cases, as three standard errors. Fifty columns: ten that have moved among forty that have not, at a false discovery rate of 5%.",
+    "of 740 cases, as three standard errors. Fifty columns: ten that have moved among forty that have not, at a false "
+    "discovery rate of 5%.",
     "",
 )
 Draw = Callable[[int, np.random.Generator], np.ndarray]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-MEMORY = 20  # differences kept: what fewer lose in sweeps is more than what more cost
-_RIDGE = 1e-10  # of the trace, added to the diagonal: differences are nearly dependent
+MEMORY = 30  # differences kept: what fewer lose in sweeps is more than what more cost
+_RIDGE = 1e-14  # of the trace, added to the diagonal: differences are nearly dependent
 
 
 class Anderson:

@@ -19,12 +19,12 @@ _WORSE = 2.0  # growth of the error after which an accelerated step is taken bac
 
 
 class Scaling:
-    """Potentials of one run; the only state of the solver that changes while it computes."""
+    """Potentials of one run, over every `step`-th row and column with mass; the solver's only state that changes."""
 
-    def __init__(self, problem: Problem, max_iterations: int, *, streamed: bool | None) -> None:
+    def __init__(self, problem: Problem, max_iterations: int, *, streamed: bool | None, step: int = 1) -> None:
         self.problem = problem
-        self.rows, self.columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
-        self.sweeps = sweeps(problem, streamed=streamed)
+        self.rows, self.columns = np.flatnonzero(problem.a)[::step], np.flatnonzero(problem.b)[::step]
+        self.sweeps = sweeps(problem, self.rows, self.columns, streamed=streamed)
         self.a, self.b = self.sweeps.a, self.sweeps.b
         self.f, self.g = np.zeros(len(self.a)), np.zeros(len(self.b))
         self.iterations, self.max_iterations = 0, max_iterations
@@ -37,12 +37,19 @@ class Scaling:
         It starts on the straight line through the answers at the last two epsilons. Unless it is to be judged, the
         last word is that of the stored kernel.
         """
-        if len(self.path) == 2:
+        if len(self.path) == 2 and epsilon != self.path[-1][0]:
             (first, there), (second, here) = self.path
             self.g = here + (here - there) * ((epsilon - second) / (second - first))
         converged = self._converge(epsilon, tolerance, judged=judged)
         self.path = [*self.path, (epsilon, self.g)][-2:]
         return converged
+
+    def take(self, sample: "Scaling", epsilon: float) -> None:
+        """Begin where fewer rows and columns of the same problem ended, on the way to this epsilon or at it."""
+        for at, g in sample.path[-1:] if sample.path[-1][0] == epsilon else sample.path:
+            sample.sweeps.sweep(sample.f, g, at, store=False)
+            self.g = sample.sweeps.softmin(sample.f, at, self.columns, columns=True)
+            self.path = [*self.path, (at, self.g)][-2:]
 
     def _converge(self, epsilon: float, tolerance: float, *, judged: bool) -> bool:
         """`run`, from the present potentials."""

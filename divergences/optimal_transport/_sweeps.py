@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,19 +54,19 @@ class Sweeps(Protocol):
         ...
 
 
-def sweeps(problem: Problem, *, streamed: bool | None) -> Sweeps:
-    """The right kind for the problem's size."""
+def sweeps(problem: Problem, rows: np.ndarray, columns: np.ndarray, *, streamed: bool | None) -> Sweeps:
+    """The right kind for the problem's size, over the given rows and columns, whose masses are positive."""
     n, m = problem.shape
     if n * m < COMPILED_FROM and not streamed:
-        return Written(problem)
-    return Compiled(problem, streamed=streamed)
+        return Written(problem, rows, columns)
+    return Compiled(problem, rows, columns, streamed=streamed)
 
 
 class Written:
     """On the matrix of costs, by NumPy."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.rows, self.columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
+    def __init__(self, problem: Problem, rows: np.ndarray, columns: np.ndarray) -> None:
+        self.rows, self.columns = rows, columns
         whole = problem.shape == (len(self.rows), len(self.columns))
         self.all = problem.cost
         self.cost = self.all if whole else self.all[np.ix_(self.rows, self.columns)]
@@ -103,13 +104,12 @@ class Written:
 class Compiled:
     """By compiled passes, on points without their matrix or on a matrix; the kernel, if stored, in single precision."""
 
-    def __init__(self, problem: Problem, *, streamed: bool | None) -> None:
+    def __init__(self, problem: Problem, rows: np.ndarray, columns: np.ndarray, *, streamed: bool | None) -> None:
         from divergences.optimal_transport import _gibbs, _stored  # compiled
 
         self.kernels: Any = _gibbs
         self.scaled_sweep: Any = _stored.scaled_sweep
-        self.problem = problem
-        self.rows, self.columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
+        self.problem, self.rows, self.columns = problem, rows, columns
         self.a, self.b = _laws(problem, self.rows, self.columns)
         self.pairs = pairs_of(problem, self.rows, self.columns)
         n, m = len(self.a), len(self.b)
@@ -176,10 +176,13 @@ class Compiled:
         for first in range(0, len(index), step):
             part = index[first : first + step]
             pairs = pairs_of(self.problem, other, part, turned=True) if columns else pairs_of(self.problem, part, other)
-            out, scratch = values[first : first + step], np.empty(len(other))
-            self.kernels.row_sweep(
-                pairs, 0, len(part), epsilon, potential, np.ones(len(part)), mass, out, scratch, self.nothing
-            )
+            sweep = partial(self.kernels.row_sweep, pairs)
+            given = epsilon, potential, np.ones(len(part)), mass, values[first : first + step]
+
+            def block(start: int, stop: int, sums: np.ndarray, sweep: Any = sweep, given: Any = given) -> None:
+                sweep(start, stop, *given, sums, self.nothing)
+
+            row_blocks(len(part)).sums(block, len(other))
         return values
 
 
@@ -229,8 +232,9 @@ def pairs_of(
 
 
 def _laws(problem: Problem, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The positive masses, for total mass one."""
-    return problem.a[rows] / np.sum(problem.a), problem.b[columns] / np.sum(problem.b)
+    """Masses, for total mass one."""
+    a, b = problem.a[rows], problem.b[columns]
+    return a / np.sum(a), b / np.sum(b)
 
 
 def softmin(

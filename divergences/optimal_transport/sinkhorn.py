@@ -11,6 +11,9 @@ from divergences.optimal_transport._solution import Solution
 
 _SHRINK = 0.25  # ratio of successive values of epsilon while it is lowered
 _COARSE = 1e-2  # marginal error at which a larger epsilon has done its service
+_FEW = 125  # rows or columns that a sample of them has at least, ...
+_THIN = 8  # ... and the largest step that it takes
+_SMOOTH = 0.02  # of the mean cost: the least epsilon at which a sample knows the potentials well
 _FINEST = 2.0**-52  # of the largest cost: where float64 potentials no longer resolve epsilon
 _LEAST = 2.0**-200  # of the largest cost: far from where a quotient by epsilon overflows
 
@@ -28,7 +31,8 @@ class Sinkhorn:
 
     Iterations scale a kernel that already contains the potentials, each by one reading of it; an exact sweep in the
     log domain absorbs the scalings before they can overflow, and judges the error at the end. Epsilon is lowered in
-    stages from the mean cost. Raises DataError for options outside their range.
+    stages from the mean cost, on every eighth point while it is large.
+    Raises DataError for options outside their range.
 
     >>> import numpy as np
     >>> from divergences.optimal_transport import transport
@@ -58,7 +62,9 @@ class Sinkhorn:
     def solve(self, problem: Problem) -> Solution:
         """A raw solution of `problem`: a Gibbs plan with exact row marginals, and its potentials."""
         scaling = Scaling(problem, self.max_iterations, streamed=self.streamed)
-        mean, largest = scaling.sweeps.mean_cost(), problem.largest
+        step = min(min(problem.shape) // _FEW, _THIN)
+        sample = Scaling(problem, self.max_iterations, streamed=self.streamed, step=step) if step > 1 else scaling
+        mean, largest = (scaling if self.epsilon is None else sample).sweeps.mean_cost(), problem.largest
         epsilon = max(0.05 * mean, _LEAST * largest) or 1.0
         if self.epsilon is not None:
             epsilon = rescaled(self.epsilon, -problem.power * problem.exponent)
@@ -67,7 +73,15 @@ class Sinkhorn:
                 f"epsilon must be at least {_LEAST:.2g} of the largest cost; got {epsilon / largest:.2g} of it. "
                 "Use Exact() for unregularised transport."
             )
-        for stage in _stages(mean, epsilon):
+        stages = _stages(mean, epsilon)
+        if sample is not scaling:
+            smooth = [stage for stage in [*stages, epsilon] if stage >= _SMOOTH * mean]
+            for stage in smooth:
+                sample.run(stage, _COARSE, judged=False)
+            if smooth:
+                scaling.take(sample, epsilon)
+            stages = stages[len(smooth) :]
+        for stage in stages:
             scaling.run(stage, _COARSE, judged=False)
         converged = scaling.run(epsilon, self.tolerance)
         solution = scaling.solution(epsilon, converged)

@@ -170,7 +170,7 @@ def otts(x: np.ndarray, y: np.ndarray, epsilon: float) -> Callable[[], Answer]:
 
 
 def geomlosss(x: np.ndarray, y: np.ndarray, epsilon: float) -> Callable[[], Answer]:
-    """It has no stopping rule: as many iterations as reach the error, or 400: then the error falls as 1 / iterations."""
+    """It has no stopping rule: as many iterations as reach the error, or 400: the error falls as 1 / iterations."""
 
     def solve(count: int) -> Any:
         import torch
@@ -206,7 +206,8 @@ def streamed_sweep(n: int, d: int) -> Contestants:
     from divergences.optimal_transport._sweeps import Compiled, row_blocks
 
     x, y = cloud(n, d)
-    sweeps = Compiled(Problem.from_samples(x, y, 2), streamed=True)
+    every = np.arange(n)
+    sweeps = Compiled(Problem.from_samples(x, y, 2), every, every, streamed=True)
     arguments, mass = -np.linspace(0.0, 30.0, n), np.full(n, 1 / n)
 
     def sweep() -> None:

@@ -44,7 +44,11 @@ def test_pricing_finds_what_brute_force_finds(metric, p, d, lattice):
     y = y[kd_order(y, 2)]
     g = np.where(rng.uniform(size=900) < 0.1, -np.inf, np.linalg.norm(y, axis=1) + 0.1 * rng.normal(size=900))
     expected = np.sort(cdist(x, y, metric) ** p - g, axis=1)
-    for slope in (np.zeros_like(y), y / np.maximum(np.linalg.norm(y, axis=1), 1e-9)[:, None], 9 * rng.normal(size=y.shape)):
+    for slope in (
+        np.zeros_like(y),
+        y / np.maximum(np.linalg.norm(y, axis=1), 1e-9)[:, None],
+        9 * rng.normal(size=y.shape),
+    ):
         values, index, counts = cheapest(x, cells(y, g, slope), metric, p, np.inf, 5)
         assert np.allclose(values, expected[:, :5], rtol=1e-13, atol=1e-13)
         assert np.allclose(cdist(x, y, metric)[np.arange(150)[:, None], index] ** p - g[index], values, atol=1e-12)

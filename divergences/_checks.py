@@ -172,8 +172,7 @@ def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
         # Division in two steps: sums that overflow or are subnormal stay exact to rounding.
         array = _divided(array, largest.detach() if is_torch(largest) else largest)
         return _divided(array, xp.sum(array, axis=-1, keepdims=True))
-    narrow = given.dtype.itemsize < 8 and xp.isdtype(given.dtype, "real floating")
-    tolerance = max(1e-5, float(xp.finfo(given.dtype).eps)) if narrow else 1e-6
+    tolerance = sum_tolerance(given.dtype)
     excess = xp.abs(total - 1)
     if not bool(xp.all(excess <= tolerance)):
         worst = xp.reshape(total, (-1,))[int(xp.argmax(xp.reshape(excess, (-1,))))].item()
@@ -186,6 +185,12 @@ def probabilities(value: Any, name: str, *, normalize: bool = False) -> Array:
         return array
     divisor = xp.where(excess <= rounding, xp.ones_like(total), total)
     return _divided(array, divisor.detach() if is_torch(divisor) else divisor)
+
+
+def sum_tolerance(dtype: Any) -> float:
+    """How far from one the sum of probabilities of this type may be."""
+    name = str(dtype).rpartition(".")[2]
+    return {"float64": 1e-6, "float32": 1e-5, "float16": 2.0**-10, "bfloat16": 2.0**-7}.get(name, 1e-6)
 
 
 def _divided(array: Array, divisor: Array) -> Array:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from divergences._arrays import Array, is_torch, namespace, row_sums, to_numpy
-from divergences._checks import mass_pair, real_array
+from divergences._arrays import Array, is_torch, namespace, result_dtype, row_sums, to_numpy
+from divergences._checks import mass_pair, real_array, sum_tolerance
 from divergences._parallel import run_blocks
 from divergences.f_divergences import _perspective as perspective
 
@@ -27,10 +27,10 @@ def total_cost(d: FDivergence, p: Any, q: Any, *, normalize: bool = False, log: 
     """
     if d.fused is not None and not (normalize or log):
         masses = real_array(p, "p"), real_array(q, "q")
-        if _large(*masses) and all(m.dtype == np.float64 for m in masses):
+        if _large(*masses) and not is_torch(masses[0]) and all(m.dtype.kind == "f" for m in masses):
             value = d.fused(*masses)
             if not np.isnan(value).any():
-                return value, np.dtype(np.float64)
+                return value, result_dtype(*masses)
     p, q, dtype = mass_pair(p, q, normalize=normalize, log=log)
     if d.fused is None or log or not _large(p, q):
         return namespace(p).sum(perspective.contributions(d, p, q, log=log), axis=-1), dtype
@@ -69,7 +69,8 @@ def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -
     """Σ q f̃(p/q) over the last axis for an entry of `_kernels.KINDS`; p and q of shape (..., k), unchecked.
 
     NaN marks the rows that the kernel leaves alone: an atom that is NaN, negative or below 2^-900, or a sum that is not
-    one up to the rounding of k additions. The bits do not depend on the number of threads.
+    one up to the rounding of k additions. Rows of a narrower type become float64 block by block, and are rescaled by
+    the rule of `_checks.probabilities`. The bits do not depend on the number of threads.
     """
     from divergences.f_divergences._kernels import KINDS, row_sums
 
@@ -92,12 +93,21 @@ def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -
 
 
 def _blocks(array: np.ndarray, lead: tuple[int, ...]) -> Any:
-    """(rows, columns) -> that block of `array`, its leading axes broadcast to `lead` and flattened."""
+    """(rows, columns) -> that block of `array` in float64, its leading axes broadcast to `lead` and flattened."""
     shape = array.shape[:-1]
     flat = array.reshape(-1, array.shape[-1])
+    narrow, tolerance = array.dtype.kind == "f" and array.dtype.itemsize < 8, sum_tolerance(array.dtype)
     index = None if shape == lead else np.broadcast_to(np.arange(len(flat)).reshape(shape), lead).reshape(-1)
 
     def block(rows: slice, columns: slice) -> np.ndarray:
-        return np.require(flat[rows if index is None else index[rows], columns], np.float64, ["C", "ALIGNED"])
+        part = np.require(flat[rows if index is None else index[rows], columns], np.float64, ["C", "ALIGNED"])
+        return _rescaled(part, tolerance) if narrow and part.shape[1] == flat.shape[1] else part
 
     return block
+
+
+def _rescaled(rows: np.ndarray, tolerance: float) -> np.ndarray:
+    """The rows whose sums are one within the tolerance, divided by them; others as they are."""
+    total = rows.sum(axis=-1, keepdims=True)
+    rounded = abs(total - 1) <= rows.shape[-1] * np.finfo(np.float64).eps
+    return np.divide(rows, np.where((abs(total - 1) > tolerance) | rounded, 1.0, total), out=rows)

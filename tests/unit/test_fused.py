@@ -70,6 +70,29 @@ def test_long_vectors_and_types(name):
     np.testing.assert_allclose(d(whole, q), general(d)(whole, q), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_narrow_types_are_rescaled_block_by_block(dtype, monkeypatch):
+    """As the general path, one side against many too, without a float64 copy of either; a bad sum is still refused."""
+    p, q = (side.astype(dtype) for side in pair(40, 4000 if dtype == np.float32 else 4096))
+    if dtype == np.float16:
+        p[:], q[:] = 2.0**-12, 2.0**-12
+        p[:, 0] *= 3
+    for first, second in (
+        (p, q),
+        (p, q[:1]),
+        (p[0], q),
+        (p, q.astype(np.float64) / q.sum(-1, keepdims=True, dtype=float)),
+    ):
+        for name in ("kl", "neyman", "js"):
+            found = FUSED[name](first, second)
+            assert found.dtype == (np.float64 if second.dtype == np.float64 else dtype)
+            np.testing.assert_allclose(found, general(FUSED[name])(first, second), rtol=1e-7)
+    with pytest.raises(NotNormalizedError):
+        dv.kl(p * dtype(1.02), q)
+    monkeypatch.setattr(_fused, "mass_pair", None)
+    dv.kl(p, q)
+
+
 @pytest.mark.parametrize("name", ["kl", "neyman", "js"])
 def test_tensors_carry_the_same_gradients(name):
     """Forward by the kernel, backward by the slopes of the entry; float32 tensors come back in float32."""

@@ -98,10 +98,12 @@ def _with_slopes(summed: bool) -> Any:
             asked = upstream[0].unsqueeze(-1) if summed else upstream[0]
             # Atoms that nothing asks about (upstream 0) stay out, even where the slope is infinite.
             ignored = asked == 0
+            some = bool(ignored.any())
+            parts = ((slope * asked, side.shape) for slope, side in pairs)
             return (
                 None,
                 None,
-                *((slope * asked).masked_fill(ignored, 0).sum_to_size(side.shape) for slope, side in pairs),
+                *((part.masked_fill(ignored, 0) if some else part).sum_to_size(shape) for part, shape in parts),
             )
 
     return WithSlopes

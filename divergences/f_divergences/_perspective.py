@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from divergences._arrays import Array, elementwise, is_torch, namespace
-from divergences._numerics import exp_of_sum, in_blocks, quiet, two_difference, unit_scale
+from divergences._numerics import NARROW, exp_of_sum, in_blocks, quiet, two_difference, unit_scale
 from divergences.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,11 +50,15 @@ def gradient(divergence: FDivergence, p: Array, q: Array) -> tuple[Array, Array]
     """The slopes with their limits at zeros: one-sided, and 0 for -inf everywhere and for inf where p = q = 0."""
     xp = namespace(p, q)
     zero, one = xp.zeros((), dtype=p.dtype, device=p.device), xp.ones((), dtype=p.dtype, device=p.device)
-    empty = (p == 0) & (q == 0)
-    with quiet():
-        at_zero = (divergence.cost(one, zero, one), divergence.cost(zero, one, -one))  # f̃'(inf) and f̃(0)
-    pairs = zip(at_zero, slopes(divergence, p, q), strict=True)
-    by_p, by_q = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in pairs)
+    if bool(xp.all(xp.maximum(p, q) >= NARROW)):  # no atom is empty, none needs a scale
+        with quiet():
+            by_p, by_q = divergence.partials(p, q, p - q)
+    else:
+        empty = (p == 0) & (q == 0)
+        with quiet():
+            at_zero = (divergence.cost(one, zero, one), divergence.cost(zero, one, -one))  # f̃'(inf) and f̃(0)
+        pairs = zip(at_zero, slopes(divergence, p, q), strict=True)
+        by_p, by_q = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in pairs)
     return xp.where(by_p == -np.inf, zero, by_p), xp.where(by_q == -np.inf, zero, by_q)
 
 

@@ -22,6 +22,7 @@ MAGIC = 1.5 * 2.0**52  # adding it rounds to a whole number, in the low bits
 SMALLEST = -708.0  # below, exp is a subnormal or 0: taken as 0
 LARGEST = 709.0  # no more than that is asked of it
 ULP, SUBNORMAL = 2.0**-52, 2.0**-1074
+MOST = np.int64(2**63 - 1)
 TINY, LIFT = 2.0**-900, 2.0**600
 
 _inline = njit(inline="always", error_model="numpy")
@@ -122,14 +123,28 @@ def mean_costs(pairs: Pairs, start: int, stop: int, b: np.ndarray, out: np.ndarr
         out[i] = total
 
 
-@compiled(types.Tuple((_F, _F))(_F1, _F1, _F1), fastmath={"nnan", "nsz", "reassoc"})
+@_inline
+def _ordered(x: float) -> int:
+    """A whole number that grows with x: LLVM finds the smallest of whole numbers, not of floats, by vectors."""
+    k = bits(x)
+    return k ^ ((k >> 63) & MOST)
+
+
+@_inline
+def _unordered(k: int) -> float:
+    """The number that has this `_ordered`."""
+    return from_bits(k ^ ((k >> 63) & MOST))
+
+
+@compiled(types.Tuple((_F, _F))(_F1, _F1, _F1))
 def _range(costs: np.ndarray, g: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     """values <- g - costs; their smallest and largest."""
-    low, high = np.inf, -np.inf
+    low, high = MOST, -MOST
     for q in range(len(costs)):
-        values[q] = value = g[q] - costs[q]
-        low, high = min(low, value), max(high, value)
-    return low, high
+        values[q] = g[q] - costs[q]
+        k = _ordered(values[q])
+        low, high = min(low, k), max(high, k)
+    return _unordered(low), _unordered(high)
 
 
 @compiled(types.float64(_F1, _F1, _F, _F), fastmath={"contract"})
@@ -210,7 +225,7 @@ def row_sweep(
                 columns[j] += weight * values[j]
 
 
-@compiled(types.float64(_F1, _F1, _F, _F1), fastmath={"contract", "reassoc"})
+@compiled(types.float64(_F1, _F1, _F, _F1), fastmath={"contract", "reassoc", "nnan", "nsz"})
 def _spend(values: np.ndarray, costs: np.ndarray, weight: float, columns: np.ndarray) -> float:
     """columns <- columns + weight * values; what these masses cost."""
     total = 0.0
@@ -221,14 +236,14 @@ def _spend(values: np.ndarray, costs: np.ndarray, weight: float, columns: np.nda
     return total
 
 
-@compiled(types.float64(_F1, _F1, _F, _F), fastmath={"nnan", "nsz"})  # no reassoc: each rounding is accounted for
+@compiled(types.float64(_F1, _F1, _F, _F))  # as written: each rounding is accounted for
 def _least(costs: np.ndarray, g: np.ndarray, shrink: float, lower: float) -> float:
     """costs <- costs * shrink - lower; the smallest costs - g."""
-    best = np.inf
+    best = MOST
     for q in range(len(costs)):
         costs[q] = costs[q] * shrink - lower
-        best = min(best, costs[q] - g[q])
-    return best
+        best = min(best, _ordered(costs[q] - g[q]))
+    return _unordered(best)
 
 
 @compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F1, _F1, _F, _F, _F1, _F1))

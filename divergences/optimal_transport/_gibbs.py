@@ -22,7 +22,7 @@ MAGIC = 1.5 * 2.0**52  # adding it rounds to a whole number, in the low bits
 SMALLEST = -708.0  # below, exp is a subnormal or 0: taken as 0
 LARGEST = 709.0  # no more than that is asked of it
 ULP, SUBNORMAL = 2.0**-52, 2.0**-1074
-MOST = np.int64(2**63 - 1)
+MOST = 2**63 - 1
 TINY, LIFT = 2.0**-900, 2.0**600
 
 _inline = njit(inline="always", error_model="numpy")

@@ -13,7 +13,8 @@ from divergences.optimal_transport._scaling import rescaled
 from divergences.optimal_transport._solution import GibbsPlan, Solution
 from divergences.optimal_transport.sinkhorn import Sinkhorn
 
-_SHARPER = 0.01  # of the tolerance, asked of the cross term: its dual value errs downwards, and S may be near 0
+_SHARPER = 1e-4  # of the tolerance, asked of the cross term: its dual value errs downwards, and S may be near 0
+_SHARPEST = 1e-12  # tolerance that rounding leaves within reach
 
 
 def sinkhorn_divergence(
@@ -73,7 +74,8 @@ def _terms(
     x: Any, y: Any, p: float, epsilon: float | None, a: Any, b: Any, metric: str, tolerance: float, limit: int
 ) -> list[EntropicResult]:
     """The entropic results of (x, y), (x, x) and (y, y) at one epsilon."""
-    first = wasserstein(x, y, p, a=a, b=b, metric=metric, solver=Sinkhorn(epsilon, _SHARPER * tolerance, None, limit))
+    sharper = max(_SHARPER * tolerance, min(tolerance, _SHARPEST))
+    first = wasserstein(x, y, p, a=a, b=b, metric=metric, solver=Sinkhorn(epsilon, sharper, None, limit))
     first = cast(EntropicResult, first)  # what Sinkhorn always returns
     plan = cast(GibbsPlan, first._raw)
     solver = _Itself(plan.epsilon, plan.problem.power * plan.problem.exponent, tolerance, limit)

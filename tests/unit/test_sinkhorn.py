@@ -285,3 +285,16 @@ def test_divergence_of_tiny_and_of_equal_points():
     assert sinkhorn_divergence(1e-300 * x, 1e-300 * (x + 1)) > 0
     assert abs(sinkhorn_divergence(x, x)) < 1e-11
     assert sinkhorn_divergence(x, x + 1e-4, 2) == pytest.approx(2e-8, abs=1e-11)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_divergence_is_never_negative_beyond_rounding(p):
+    """Nearly equal clouds, at the default tolerance; and a tolerance of 1e-12 ends soon."""
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(rng.integers(5, 120), rng.integers(1, 4)))
+        y = x + 1e-9 * rng.normal(size=x.shape)
+        assert sinkhorn_divergence(x, y, p) > -1e-13
+    x, y = clouds(400, 400)
+    fine = sinkhorn_divergence(x, y, p, tolerance=1e-12, max_iterations=400)
+    assert fine == pytest.approx(sinkhorn_divergence(x, y, p), abs=1e-10)

@@ -31,6 +31,7 @@ Plan = coo_array | np.ndarray
 NEGLIGIBLE = (
     64 * UNIT
 )  # residual mass, relative, that is rounding and not a missing piece of plan; more for many points
+INVISIBLE = 2.0**-44  # of a cost, far below every gap that is asked for
 
 
 class Bracket(NamedTuple):
@@ -173,20 +174,21 @@ def primal_bound(problem: Problem, plan: Plan, off: float) -> float:
     radius += problem.relative_error * abs(value) * (1 + 2.0**-40)
     if problem.absolute_error > 0:
         radius += problem.absolute_error * problem.mass * 2 + SUBNORMAL
-    radius += repair_cost(problem, plan, off) + problem.mass_slack * abs(value) * 2
+    radius += repair_cost(problem, plan, off, abs(value)) + problem.mass_slack * abs(value) * 2
     return above(value, radius)
 
 
-def repair_cost(problem: Problem, plan: Plan, off: float) -> float:
-    """A bound on what it costs to turn `plan` into an exactly feasible one; 0 if it already is.
+def repair_cost(problem: Problem, plan: Plan, off: float, cost: float) -> float:
+    """A bound on what it costs to turn `plan`, of this cost, into an exactly feasible one; 0 if it already is.
 
-    In real arithmetic rows and columns are scaled down to their masses, which lowers the cost (counted from the least
-    cost), and the deficits are coupled. The coupling follows the plan, so that it costs about as much per unit; only
-    its own error, of second order, is charged at the worst cost.
+    The worst cost is charged where that would not show in the bracket. Else, in real arithmetic, rows and columns are
+    scaled down to their masses, which lowers the cost (counted from the least cost), and the deficits are coupled. The
+    coupling follows the plan, so that it costs about as much per unit; only its own error, of second order, is charged
+    at the worst cost.
     """
     if off == 0:
         return 0.0
-    if isinstance(plan, np.ndarray):
+    if isinstance(plan, np.ndarray) or off * problem.worst <= INVISIBLE * cost:
         return off * problem.worst
     a, b = (v.astype(EXTENDED) for v in (problem.a, problem.b))
     mean = (a.sum() + b.sum()) / 2

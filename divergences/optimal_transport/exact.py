@@ -51,7 +51,7 @@ class Exact:
 
     max_iterations: int = 10_000_000
     seconds: float = math.inf
-    dense: int = 2**20
+    dense: int = 2**18
 
     def __post_init__(self) -> None:
         check.count(self.max_iterations, "max_iterations")
@@ -102,9 +102,8 @@ class Exact:
             if not runs[-1].finished or runs[-1].slack <= 1e-10 * runs[-1].size:
                 break
         best = min(runs, key=lambda run: run.slack)
-        i, j = best.plan.nonzero()
-        mass = best.plan[i, j] / unit[0] * unit[1]
-        plan = coo_array((mass, (rows[i], columns[j])), shape=problem.shape)
+        mass = best.mass / unit[0] * unit[1]
+        plan = coo_array((mass, (rows[best.row], columns[best.column])), shape=problem.shape)
         f, g = np.full(len(problem.a), -np.inf), np.full(len(problem.b), -np.inf)
         f[rows], g[columns] = best.f, best.g
         return Solution(plan, f, g, len(runs), best.finished)
@@ -114,7 +113,9 @@ class Exact:
 class _Run:
     """What one run of the simplex returned, with the slack <P, c - f - g> that is 0 at the optimum."""
 
-    plan: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    mass: np.ndarray
     f: np.ndarray
     g: np.ndarray
     slack: float
@@ -133,10 +134,11 @@ def _simplex(a: np.ndarray, b: np.ndarray, cost: np.ndarray, cut: float, limit: 
     if code not in (_OPTIMAL, _PIVOT_LIMIT):
         plan, f, g = np.zeros_like(scaled), np.zeros(len(a)), np.zeros(len(b))
     f, g = f * scale + low, g * scale
-    i, j = plan.nonzero()
-    paid = plan[i, j] * cost[i, j]
-    slack = float(np.sum(np.abs(paid - plan[i, j] * (f[i] + g[j]))))
-    return _Run(plan, f, g, slack, float(np.sum(np.abs(paid))), code == _OPTIMAL)
+    i, j = np.divmod(np.flatnonzero(plan != 0), len(b))  # ten times as fast as plan.nonzero()
+    mass = plan[i, j]
+    paid = mass * cost[i, j]
+    slack = float(np.sum(np.abs(paid - mass * (f[i] + g[j]))))
+    return _Run(i, j, mass, f, g, slack, float(np.sum(np.abs(paid))), code == _OPTIMAL)
 
 
 def _cuts(cost: np.ndarray) -> list[float]:

@@ -11,6 +11,7 @@ cut short: shortest paths from the columns with room (Dijkstra on those reduced 
 the mass goes along them. Sources: Bertsekas and Castanon (1989); Goldberg and Kennedy (1995).
 """
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -272,10 +273,13 @@ def _follow(arcs: Arcs, market: Market, toward: np.ndarray, place: np.ndarray) -
     return left
 
 
-def auction(arcs: Arcs, g: np.ndarray, n: int, epsilon: float, last: float) -> tuple[np.ndarray, np.ndarray]:
+def auction(
+    arcs: Arcs, g: np.ndarray, n: int, epsilon: float, last: float, go_on: Callable[[int], bool]
+) -> tuple[np.ndarray, np.ndarray]:
     """Potentials (f, g), and in place a flow, optimal up to `last`, from a feasible flow and about right g (m,).
 
-    The arcs must lie in order of their rows, and every row and column must have one.
+    The arcs must lie in order of their rows, and every row and column must have one. Where go_on(0) says no, flow and
+    potentials are those of the last epsilon that was reached.
     """
     m = len(g)
     start, column_start = (np.searchsorted(np.sort(v), np.arange(k + 1)) for v, k in ((arcs.row, n), (arcs.column, m)))
@@ -285,6 +289,7 @@ def auction(arcs: Arcs, g: np.ndarray, n: int, epsilon: float, last: float) -> t
     market = Market(start, by_column, column_start, np.zeros(n), g.copy(), *none, *lists)
     queue, queued = np.empty(n, np.int64), np.empty(n, np.bool_)
     nodes = [np.empty(n + m, kind) for kind in (np.float64, np.int64, np.float64, np.int64, np.int64)]
+    reached = np.minimum.reduceat(arcs.cost - g[arcs.column], start[:-1]), g, arcs.flow.copy()
     while True:
         _open(arcs, market, epsilon)
         for trial in count():
@@ -294,6 +299,10 @@ def auction(arcs: Arcs, g: np.ndarray, n: int, epsilon: float, last: float) -> t
             _shorten(arcs, market, epsilon, *nodes)
             if not _follow(arcs, market, nodes[1], nodes[4]):
                 break
+            if not go_on(0):
+                arcs.flow[:] = reached[2]
+                return reached[:2]
         if epsilon <= last:
             return market.f, market.g
+        reached = market.f.copy(), market.g.copy(), arcs.flow.copy()
         epsilon = max(epsilon / FACTOR, last)

@@ -159,14 +159,16 @@ class _Scale:
         slack = float(np.sum(arcs.flow * (arcs.cost - f[arcs.row] - g[arcs.column])))
         epsilon = min(slack / self.total / 2, float(np.max(arcs.cost)))
         if epsilon > NEAR * mean:
-            f, g = auction(arcs, g, n, epsilon, NEAR * mean)
+            f, g = auction(arcs, g, n, epsilon, NEAR * mean, go_on)
+        potentials = self.potentials(f, g, self.flow(arcs))
         tree = spanning_tree(arcs, f, g)
         while True:
             pivots, optimal = pivot_to_optimum(arcs, tree, n, PRECISION * mean, go_on)
-            used, mean = arcs.flow > 0, self.mean_cost(arcs)
-            best = Flow(*(v[used].astype(np.int64) for v in (arcs.row, arcs.column, arcs.flow)))
-            potentials = self.potentials(tree.potential, best)
-            if not optimal or (rounds and not self.finest):
+            best, mean = self.flow(arcs), self.mean_cost(arcs)
+            if not optimal:  # a tree under way may have potentials that are far worse than those it began with
+                return best, potentials, rounds, False
+            potentials = self.potentials(tree.potential[:n], tree.potential[n:-1], best)
+            if rounds and not self.finest:
                 return best, potentials, rounds, False
             if rounds and not pivots:
                 return best, potentials, rounds, True  # what is still violated is below the rounding of the potentials
@@ -185,10 +187,14 @@ class _Scale:
         """The cost of the plan per unit of mass, or the least that is told apart from 0."""
         return max(float(np.sum(arcs.flow * arcs.cost)) / self.total, self.least)
 
-    def potentials(self, of_nodes: np.ndarray, flow: Flow) -> Potentials:
-        """Potentials of the nodes of a tree, around 0, with partners from the plan."""
+    def flow(self, arcs: Arcs) -> Flow:
+        """The plan on the arcs."""
+        used = arcs.flow > 0
+        return Flow(*(v[used].astype(np.int64) for v in (arcs.row, arcs.column, arcs.flow)))
+
+    def potentials(self, f: np.ndarray, g: np.ndarray, flow: Flow) -> Potentials:
+        """Potentials around 0, with partners from the plan."""
         n, m = self.shape
-        f, g = of_nodes[:n], of_nodes[n : n + m]
         shift = (np.median(f) - np.median(g)) / 2
         to_y, to_x = np.zeros(n, np.int64), np.zeros(m, np.int64)
         to_y[flow.row], to_x[flow.column] = flow.column, flow.row

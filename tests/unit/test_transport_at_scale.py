@@ -108,7 +108,7 @@ def test_auction_ends_where_it_promises(ties, last):
     cost = rng.integers(0, 5, (60, 45)).astype(float) if ties else rng.uniform(size=(60, 45))
     a, b, _ = counted_masses(rng.dirichlet(np.ones(60)), rng.dirichlet(np.ones(45)))
     arcs = all_arcs(cost, a, b)
-    f, g = auction(arcs, np.zeros(45), 60, 1.0, last)
+    f, g = auction(arcs, np.zeros(45), 60, 1.0, last, lambda _: True)
     reduced = arcs.cost - f[arcs.row] - g[arcs.column]
     assert marginal_errors(arcs, a, b) == 0
     assert arcs.flow.min() >= 0

@@ -75,11 +75,41 @@ def alone(n: int, d: int, p: int) -> Contestants:
     return dict(list(exact(n, d, p).items())[:1])
 
 
-def grids(side: int, p: int) -> Contestants:
-    """Two positive random fields on one grid, a third of each set to zero."""
+def in_time(n: int, seconds: float) -> Contestants:
+    """The upper end of a bracket that a limit of time leaves, once it is within 1 %."""
+    x, y = cloud(n)
+
+    def ours() -> float:
+        result: Any = dv.wasserstein(x, y, p=2, solver=dv.Exact(seconds=seconds), strict=False)
+        if not result.gap <= 0.01 * result.cost:
+            raise RuntimeError(f"the bracket is {result.gap / result.cost:.1%} wide")
+        return result.cost
+
+    return {"dv.wasserstein, bracket within 1 %": ours}
+
+
+def batch(n: int, count: int = 400) -> Contestants:
+    """Many small problems of about n points; POT in a loop."""
+    rng = np.random.default_rng(n)
+    pairs = [tuple(rng.normal(size=(k, 2)) for k in rng.integers(n // 2, 3 * n // 2, 2)) for _ in range(count)]
+    return {
+        "dv.wasserstein_batch": lambda: float(np.sum(dv.wasserstein_batch(pairs, 2).cost)),
+        "POT dist + emd2, a loop": lambda: float(sum(POT.emd2([], [], POT.dist(x, y)) for x, y in pairs)),
+    }
+
+
+FIELDS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
+    "smooth": lambda rng, side: np.exp(8 * gaussian_filter(rng.normal(size=(side, side)), 4)),
+    "rough": lambda rng, side: np.exp(rng.normal(size=(side, side))),
+    "shapes": lambda rng, side: 1.0 * (gaussian_filter(rng.normal(size=(side, side)), side / 10) > 0),
+}
+
+
+def grids(side: int, p: int, kind: str) -> Contestants:
+    """Two random fields on one grid, the least third of the cells of each set to zero; shapes are of one height."""
     rng = np.random.default_rng(side)
     cells = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(float)
-    fields = [np.exp(8 * gaussian_filter(rng.normal(size=(side, side)), 4)).ravel() for _ in range(2)]
+    fields = [FIELDS[kind](rng, side).ravel() for _ in range(2)]
     a, b = (field * (field > np.quantile(field, 1 / 3)) for field in fields)
     a, b = a / a.sum(), b / b.sum()
     metric = {1: "euclidean", 2: "sqeuclidean"}[p]
@@ -236,13 +266,15 @@ CASES = {
     "W1 in 2-D, n = 5000": partial(exact, 5000, 2, 1),
     "W2 in 10-D, n = 5000": partial(exact, 5000, 10, 2),
     "W1 in 10-D, n = 5000": partial(exact, 5000, 10, 1),
-    "W1 on 64 x 64 cells": partial(grids, 64, 1),
-    "W2 on 64 x 64 cells": partial(grids, 64, 2),
+    **{f"W{p} on 64 x 64 cells, {kind}": partial(grids, 64, p, kind) for kind in FIELDS for p in (1, 2)},
     "W2 in 2-D, n = 20,000": partial(exact, 20_000, 2, 2),
     "W1 in 2-D, n = 20,000": partial(exact, 20_000, 2, 1),
     "W2 in 10-D, n = 20,000": partial(exact, 20_000, 10, 2),
     "W2 in 2-D, n = 100,000": partial(alone, 100_000, 2, 2),
     "W1 in 2-D, n = 100,000": partial(alone, 100_000, 2, 1),
+    "W2 in 10-D, n = 100,000": partial(alone, 100_000, 10, 2),
+    "W2 in 2-D, n = 1,000,000, in 5 minutes": partial(in_time, 1_000_000, 300),
+    "400 problems of about 64 points": partial(batch, 64),
     "assignment, W2 in 2-D, n = 2000": partial(assignment, 2000, 2, 2),
     "assignment, W2 in 10-D, n = 2000": partial(assignment, 2000, 10, 2),
     "assignment, W2 in 2-D, n = 5000": partial(assignment, 5000, 2, 2),

@@ -174,14 +174,15 @@ def _row(
 ) -> tuple[float, float]:
     """F_i = -epsilon log sum_j b_j exp((g_j - c_ij) / epsilon), and the sum of `values`: a multiple of its terms.
 
-    costs (m,) is filled too.
+    costs is filled too if it has room for all (m,), else it holds a tile at a time.
     """
     m, inverse = len(b), 1.0 / epsilon
     low, peak = np.inf, -np.inf
     for first in range(0, m, TILE):
         last = min(first + TILE, m)
-        _tile(pairs, i, first, last, costs[first:last])
-        bounds = _range(costs[first:last], g[first:last], values[first:last])
+        tile = costs[first:last] if len(costs) >= m else costs[: last - first]
+        _tile(pairs, i, first, last, tile)
+        bounds = _range(tile, g[first:last], values[first:last])
         low, peak = min(low, bounds[0]), max(peak, bounds[1])
     below = 0.0
     flat = (peak - low) * inverse < 0.5  # the rounding of a sum near one would be multiplied by a large epsilon
@@ -210,7 +211,7 @@ def row_sweep(
     unless it is empty, the conditional laws, the same over a_i, in single precision.
     """
     m = len(b)
-    costs, values = np.empty(m), np.empty(m)
+    costs, values = np.empty(TILE), np.empty(m)
     columns[:] = 0.0
     for i in range(start, stop):
         f[i], total = _row(pairs, i, epsilon, g, b, costs, values)

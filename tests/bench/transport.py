@@ -248,9 +248,7 @@ def streamed_sweep(n: int, d: int) -> Contestants:
             scratch = np.empty(n)
             for _ in range(start, stop):
                 scratch[:] = arguments
-                for low in range(0, n, _gibbs.TILE):
-                    tile = slice(low, min(low + _gibbs.TILE, n))
-                    _gibbs._exponentials(scratch[tile], mass[tile], 0.0, 1.0)
+                _gibbs._exponentials(scratch, mass, 0.0, 1.0)
 
         row_blocks(n).run(block)
 

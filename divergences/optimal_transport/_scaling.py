@@ -41,7 +41,7 @@ class Scaling:
             (first, there), (second, here) = self.path
             self.g = here + (here - there) * ((epsilon - second) / (second - first))
         converged = self._converge(epsilon, tolerance, judged=judged)
-        self.path = [*self.path, (epsilon, self.g)][-2:]
+        self._remember(epsilon)
         return converged
 
     def take(self, sample: "Scaling", epsilon: float) -> None:
@@ -49,7 +49,11 @@ class Scaling:
         for at, g in sample.path[-1:] if sample.path[-1][0] == epsilon else sample.path:
             sample.sweeps.sweep(sample.f, g, at, store=False)
             self.g = sample.sweeps.softmin(sample.f, at, self.columns, columns=True)
-            self.path = [*self.path, (at, self.g)][-2:]
+            self._remember(at)
+
+    def _remember(self, epsilon: float) -> None:
+        """Keep the present g as what this epsilon ended with."""
+        self.path = [*(there for there in self.path if there[0] != epsilon), (epsilon, self.g)][-2:]
 
     def _converge(self, epsilon: float, tolerance: float, *, judged: bool) -> bool:
         """`run`, from the present potentials."""

@@ -149,6 +149,16 @@ def test_acceleration(monkeypatch):
     assert quick.regularized == pytest.approx(plain.regularized, rel=1e-9)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("epsilon", [None, 0.3])
+def test_gap_after_a_start_on_fewer_points(epsilon):
+    """A wanted gap lowers epsilon further where the first epsilon was begun on a sample of the points."""
+    x, y = clouds(300, 260)
+    wide = wasserstein(x, y, 2, solver=Sinkhorn(epsilon))
+    narrow = wasserstein(x, y, 2, solver=Sinkhorn(epsilon, gap=wide.gap / 5))
+    assert narrow.gap <= wide.gap / 5
+    assert narrow.lower <= wasserstein(x, y, 2).cost <= narrow.upper
+
+
 def test_bracket_bites(monkeypatch):
     """A cost summed too low, or potentials too high, would be seen in these comparisons."""
     x, y = clouds(60, 50)

@@ -60,6 +60,9 @@ def train(
     generator_lr: Annotated[
         tuple[float, ...], Parameter(group=LEARNING, help="Of the generator, where it differs.", **_NONE)
     ] = (),
+    betas: Annotated[
+        tuple[float, float] | None, Parameter(group=LEARNING, help="Adam's two, as 0.5 0.9.", negative=())
+    ] = None,
     anneal: Annotated[
         bool | None, Parameter(group=LEARNING, help="Whether rates fall linearly to zero, against circling at the end.")
     ] = None,
@@ -132,7 +135,8 @@ def train(
     config = Config(
         recipe=recipe, data=data, seeds=range(count(seeds, "seeds")), steps=steps, every=every, batch=batch,
         lr=_one_or_many(lr), generator_lr=_one_or_many(generator_lr), penalty_weight=_one_or_many(penalty_weight),
-        critic_steps=critic_steps, generator_steps=generator_steps, latent=latent, anneal=anneal, average=average,
+        critic_steps=critic_steps, generator_steps=generator_steps, latent=latent,
+        betas=betas, anneal=anneal, average=average,
         generator=Architecture(hidden, activation, "generator" in normalised),
         critic=Architecture(
             critic_hidden or hidden, critic_activation or activation, "critic" in normalised, frequencies

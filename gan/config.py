@@ -11,8 +11,9 @@ from divergences._checks import choice, count, positive, real_number
 from divergences.errors import DataError
 from gan.data import dataset
 from gan.networks import Architecture
+from gan.optimisers import Adam
 from gan.random import check_seeds
-from gan.recipes import RECIPES
+from gan.recipes import RECIPES, Recipe
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 SETTINGS = ("lr", "generator_lr", "penalty_weight")  # may be lists: every combination is trained, for every seed
@@ -42,6 +43,8 @@ class Config:
         steps: steps of the generator; a snapshot is taken every `every` of them, at the start and at the end.
         batch: samples per step and seed. critic_steps: of the critic before each step, and generator_steps after them.
         lr: learning rate of both players, or of the critic alone where generator_lr is given.
+        betas: how slowly Adam forgets gradients and their squares, of both players. A second beta of 0.9 suits critics
+        whose gradients have heavy tails: at 0.999 one giant slows the next thousand steps.
         penalty_weight: the weight of the recipe's penalties, for a recipe that has some.
         generator, critic: the architectures of the two; latent: dimension of the generator's noise.
         anneal: whether learning rates fall linearly to zero; average: decay of the generator's slow average, from which
@@ -68,6 +71,7 @@ class Config:
     generator_steps: int = 1
     lr: float | tuple[float, ...] | None = None
     generator_lr: float | tuple[float, ...] | None = None
+    betas: tuple[float, float] | None = None
     penalty_weight: float | tuple[float, ...] | None = None
     generator: Architecture = field(default_factory=Architecture)
     critic: Architecture = field(default_factory=Architecture)
@@ -101,7 +105,8 @@ class Config:
         normalised |= {name: count(getattr(self, name), name) for name in ("steps", "every", "latent")}
         normalised |= {"generator_steps": count(self.generator_steps, "generator_steps")}
         normalised |= {name: _setting(getattr(self, name), name) for name in SETTINGS}
-        normalised |= {"average": None if self.average is None else _decay(self.average)}
+        normalised |= {"average": None if self.average is None else _decay(self.average, "average")}
+        normalised |= {"betas": None if self.betas is None else _betas(self.betas, recipe)}
         for name, value in normalised.items():
             object.__setattr__(self, name, value)
         targets = tuple(dataset(name) for name in names)
@@ -156,10 +161,18 @@ def _setting(value: Any, name: str) -> float | tuple[float, ...] | None:
     return checked
 
 
-def _decay(value: float) -> float:
-    if not 0 <= real_number(value, "average") < 1:
-        raise DataError(f"average, a decay, must lie in [0, 1); got {value!r}.")
+def _decay(value: float, name: str) -> float:
+    if not 0 <= real_number(value, name) < 1:
+        raise DataError(f"{name}, a decay, must lie in [0, 1); got {value!r}.")
     return float(value)
+
+
+def _betas(values: Any, recipe: Recipe) -> tuple[float, float]:
+    if not isinstance(values, tuple | list) or len(values) != 2:
+        raise DataError(f"betas must be Adam's two, such as (0.5, 0.999); got {values!r}.")
+    if not all(isinstance(optimiser, Adam) for optimiser in recipe.optimisers):
+        raise DataError("betas must be None for this recipe, whose optimiser is not Adam.")
+    return _decay(values[0], "the first of betas"), _decay(values[1], "the second of betas")
 
 
 def _device(name: str) -> None:

@@ -67,6 +67,9 @@ class Game:
         config, dtype = self.config, DTYPES[self.config.dtype]
         chosen = {"anneal": config.anneal, "average": config.average}
         recipe = replace(RECIPES[config.recipe], **{name: x for name, x in chosen.items() if x is not None})
+        if config.betas:
+            critics, generators = (replace(optimiser, betas=config.betas) for optimiser in recipe.optimisers)
+            recipe = replace(recipe, optimiser=critics, generator_optimiser=generators)
         names = (config.data,) if isinstance(config.data, str) else config.data
         space = Space(tuple(dataset(name) for name in names), config.latent, dtype)
         outputs = recipe.objective.outputs or FEATURES

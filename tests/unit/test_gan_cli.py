@@ -84,14 +84,15 @@ def test_exit_codes(argv, code, message, tmp_path, monkeypatch, capsys):
 def test_every_field_has_its_flag(tmp_path, capsys):
     """What the flags say is what the run's configuration holds, lists of settings among it."""
     said = shlex.split("""--recipe wgan-gp --data grid25 --seeds 2 --steps 2 --every 1 --batch 8 --lr 0.01 0.02
-        --generator-lr 0.03 --anneal --average 0.5 --critic-steps 1 --generator-steps 2 --penalty-weight 0.5 1
-        --hidden 8 --activation relu --critic-hidden 6 5 --critic-activation tanh --batch-norm generator
-        --frequencies 1 2 --latent 3 --measures modes --dtype float64 --device cpu --threads 1""")
+        --generator-lr 0.03 --betas 0.4 0.9 --anneal --average 0.5 --critic-steps 1 --generator-steps 2
+        --penalty-weight 0.5 1 --hidden 8 --activation relu --critic-hidden 6 5 --critic-activation tanh
+        --batch-norm generator --frequencies 1 2 --latent 3 --measures modes --dtype float64
+        --device cpu --threads 1""")
     assert run_app(app, ["train", *said, "--out", str(tmp_path)]) == 0
     expected = Config(
         recipe="wgan-gp", data="grid25", seeds=(0, 1), steps=2, every=1, batch=8, lr=(0.01, 0.02), generator_lr=0.03,
-        anneal=True, average=0.5, critic_steps=1, generator_steps=2, penalty_weight=(0.5, 1.0), latent=3,
-        generator=Architecture((8,), "relu", batch_norm=True),
+        betas=(0.4, 0.9), anneal=True, average=0.5, critic_steps=1, generator_steps=2,
+        penalty_weight=(0.5, 1.0), latent=3, generator=Architecture((8,), "relu", batch_norm=True),
         critic=Architecture((6, 5), "tanh", frequencies=(1.0, 2.0)), dtype="float64",
     )  # fmt: skip
     assert runs.read(tmp_path).config == expected

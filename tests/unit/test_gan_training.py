@@ -377,6 +377,20 @@ def test_slow_average_of_any_recipe():
             Config(**options)
 
 
+def test_betas_of_any_adam():
+    """A configuration's `betas` are those of both players' Adam; what is no pair of decays, or no Adam, is refused."""
+    mixture = Game(Config(recipe="wgan-gp-mixture", betas=(0.1, 0.2), **SMALL)).recipe.optimisers
+    assert mixture == (Adam(1e-3, (0.1, 0.2)), Adam(2e-3, (0.1, 0.2)))
+    state = list(gan.train(Config(betas=(0.0, 0.9), steps=1, **SMALL)))[-1].state
+    mean, square = (state.critic.moments[name] for name in ("mean", "square"))
+    torch.testing.assert_close(square, 0.1 * mean.square())  # after one step: a mean that forgets all, a tenth
+    for betas in ((0.5,), (0.5, 1.0), (float("nan"), 0.9), 0.9):
+        with pytest.raises(DataError, match="betas"):
+            Config(betas=betas)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="not Adam"):
+        Config(recipe="wgan", betas=(0.5, 0.9))
+
+
 def test_a_critic_that_sees_waves():
     """With frequencies a plain critic reads sines and cosines beside the points; configurations keep them."""
     config = Config(critic=Architecture((8,), frequencies=(1.0, 2.0)))

@@ -11,10 +11,16 @@ _RECIPES = {"GAN": "nonsaturating", "PacGAN2": "pacgan", "PacGAN3": "pacgan3", "
 
 
 def _cells(data: str, modes: int) -> tuple[Cell, ...]:
-    shared = {"data": data, "steps": 400_000, "lr": 1e-4, "latent": 2, "generator": _GENERATOR, "critic": _CRITIC}
+    shared = {"data": data, "steps": 400_000, "lr": 1e-4, "latent": 2, "betas": (0.8, 0.999)}
     success = (Rule("modes", ">=", modes),)
     return tuple(
-        Cell(name, Config(recipe=recipe, batch=100 * packed, **shared), _MEASURES, 2500, success)
+        Cell(
+            name,
+            Config(recipe=recipe, batch=100 * packed, generator=_GENERATOR, critic=_CRITIC, **shared),
+            _MEASURES,
+            2500,
+            success,
+        )
         for packed, (name, recipe) in enumerate(_RECIPES.items(), 1)
     )
 
@@ -56,8 +62,7 @@ PROTOCOL = Protocol(
     ),
     differences=(
         "Points are drawn afresh instead of from 100,000 fixed ones; the players step one after the other instead of "
-        "both at once; Adam's first beta is 0.5 instead of 0.8; initial weights are scaled to the width instead of "
-        "0.02.",
+        "both at once; initial weights are scaled to the width instead of 0.02.",
     ),
     budget=0.001,
     seeds=5,

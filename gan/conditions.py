@@ -213,13 +213,14 @@ class Translation(Unconditional):
     A point is (a, b). The generator maps real (a, b) to (G(b), F(a)), so that applying it twice is the round trip;
     its loss gets weight times the mean absolute error of both round trips together, 2 E |round trip - (a, b)|_1 / d
     with d the coordinates of (a, b): a mean, as in the published code, so that the weight fits points and pictures
-    alike. The critic gives one score for each domain.
+    alike; 0 leaves the term out. The critic gives one score for each domain.
     """
 
     weight: float = 10.0
 
     def __post_init__(self) -> None:
-        positive(self.weight, "weight")
+        if self.weight:
+            positive(self.weight, "weight")
 
     def check(self, targets: tuple[Data, ...]) -> None:
         if len(targets) != 2:
@@ -251,7 +252,7 @@ class Translation(Unconditional):
         return outputs
 
     def generator_term(self, generator: Map, fake: Tensor, outputs: Tensor, latent: Tensor) -> Tensor | float:
-        return 2 * self.weight * (generator(fake) - latent).abs().mean((-2, -1))
+        return 2 * self.weight * (generator(fake) - latent).abs().mean((-2, -1)) if self.weight else 0.0
 
 
 Condition = Unconditional

@@ -23,7 +23,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 LONG = ("nonsaturating", "wgan-gp", "r1", "began", "fgan-kl")
 TINY = Architecture((8, 8))
 SMALL = {"seeds": (3, 1), "batch": 8, "latent": 2, "generator": TINY, "critic": TINY, "dtype": "float64"}
-DATA = {"dcgan": "digits", "cyclegan": ("ring8", "grid25")}
+DATA = {"dcgan": "digits", **{name: ("ring8", "grid25") for name in gan.RECIPES if name.startswith("cyclegan")}}
 COUPLED = {
     "dcgan": "its critic", "minibatch-discrimination": "its critic", "mmd-gan": "its loss",
     "sinkhorn-gan": "its loss", "feature-matching": "its loss", "dragan": "its penalty", "cgan": "its condition",

@@ -19,7 +19,8 @@ from gan.objectives.scores import NonSaturating
 from gan.penalties import square
 from gan.recipes import RECIPES
 
-OWN_SPACE = {"ebgan", "began", "mmd-gan", "sinkhorn-gan", "feature-matching", "cgan", "infogan", "cyclegan"}
+OWN_SPACE = {"ebgan", "began", "mmd-gan", "sinkhorn-gan", "feature-matching", "cgan", "infogan"}
+OWN_SPACE |= {name for name in RECIPES if name.startswith("cyclegan")}
 NONE = OWN_SPACE | {"sngan", "fgan-hockey-stick"}
 KINKED = {"wgan-gp", "wgan-gp-mixture", "dragan"}
 

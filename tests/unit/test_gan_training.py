@@ -24,7 +24,8 @@ from gan.tricks import InstanceNoise, Replay
 
 TINY = Architecture((8, 8))
 SMALL = {"generator": TINY, "critic": TINY, "batch": 12, "latent": 2}
-DATA = {"dcgan": "digits", "cyclegan": ("ring8", "grid25")}  # recipes that need data of a kind
+# Recipes that need data of a kind.
+DATA = {"dcgan": "digits", **{name: ("ring8", "grid25") for name in gan.RECIPES if name.startswith("cyclegan")}}
 
 
 @pytest.mark.parametrize(
@@ -539,6 +540,8 @@ def test_round_trips_weigh_as_much_in_any_dimension(data):
     condition = game.recipe.condition
     assert condition.generator_term(lambda fake: fake + 1, x, x, x).tolist() == pytest.approx([20.0] * len(game.seeds))
     assert condition.generator_term(lambda fake: fake, x, x, x).tolist() == [0.0] * len(game.seeds)
+    without: Any = Game(Config(recipe="cyclegan-without-cycle", data=data, **SMALL)).recipe.condition
+    assert without.generator_term(lambda fake: fake + 1, x, x, x) == 0
 
 
 def test_codes_are_read_off():

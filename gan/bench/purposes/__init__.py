@@ -158,7 +158,7 @@ _ALL = (
         "distance of a point and its round trip, over that of two points",
         "lower",
         conditions.there_and_back,
-        against="before training",
+        against="its cycle term left out",
     ),
     Purpose(
         "dcgan",

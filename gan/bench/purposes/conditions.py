@@ -93,6 +93,7 @@ def translated(last: Snapshot) -> np.ndarray:
 
 
 def there_and_back(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
-    """cyclegan's round trip between a ring and a disc, after training and before."""
-    snapshots = trained(plan.config("cyclegan", data=("ring8", "gaussian"), steps=300))
-    return round_trip(snapshots[-1]), round_trip(snapshots[0])
+    """The round trip between a ring and a disc, of cyclegan and of what is left of it without its cycle term."""
+    config = lambda recipe: plan.config(recipe, data=("ring8", "gaussian"), steps=300)
+    with_term, without = (trained(config(recipe))[-1] for recipe in ("cyclegan", "cyclegan-without-cycle"))
+    return round_trip(with_term), round_trip(without)

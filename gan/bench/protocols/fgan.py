@@ -184,7 +184,7 @@ PROTOCOL = Protocol(
         "A critic of 2x32 softplus units, whose tails are straight, instead of 2x64 tanh ones, whose tails are flat; "
         "both see waves of the points. Neyman has tanh: where the fake points have no real ones near, straight tails "
         "run away.",
-        "Settings were chosen on seeds 100 to 114.",
+        "Settings were chosen on seeds 100 to 114, those of KL and Neyman after others had failed on seeds 0 to 4.",
     ),
     seeds=5,
 )

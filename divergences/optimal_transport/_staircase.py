@@ -60,7 +60,7 @@ def counted_masses(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray
     (array([1, 1, 1, 1]), array([2, 2]))
     """
     a, b, (unit, value) = whole_masses(a, b)
-    if unit != 1:
+    if a[0] >= 1:  # whole numbers already: others are parts of a total below 1
         common = math.gcd(int(a[0]), int(b[0]))
         return (a / common).astype(np.int64), (b / common).astype(np.int64), (unit / common, value)
     counts = [np.rint(v * 2.0**61).astype(np.int64) for v in (a, b)]

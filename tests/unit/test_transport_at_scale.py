@@ -267,3 +267,12 @@ def test_counted_masses_add_up():
     assert a.sum() == b.sum()
     assert (a / unit[0] * unit[1]).tolist() == [3.0, 5.0, 0.0]
     assert Flow(*north_west(a, b)).amount.sum() == a.sum()
+
+
+@pytest.mark.parametrize("shape", [(30, 1), (1, 30), (1, 1)])
+def test_one_point_on_a_side(shape):
+    """Uniform masses stay small whole numbers beside a single point, which holds all of the mass."""
+    x, y = clouds(*shape)[:2]
+    a, b, _ = counted_masses(*(np.full(k, 1 / k) for k in shape))
+    assert max(a.tolist() + b.tolist()) == max(shape)
+    assert wasserstein(x, y, 2, solver=Exact(dense=0)).cost == pytest.approx(cdist(x, y, "sqeuclidean").mean(), rel=1e-12)

@@ -84,7 +84,7 @@ def _charged(
 
 
 def _sums(problem: Problem, plan: GibbsPlan) -> tuple[np.ndarray, np.ndarray, float]:
-    """Factors that take rows down to their masses, the column sums after that, and the L1 error before."""
+    """Factors that take rows down to their masses, the column sums after that, and a bound on the L1 error before."""
     from divergences.optimal_transport import _gibbs  # compiled
 
     a, b = problem.a, problem.b

@@ -80,7 +80,8 @@ class Scaling:
                 return True
 
     def _judged(self, sums: np.ndarray, epsilon: float, tolerance: float) -> bool:
-        """Approach on the stored kernel, and on until exact sums are right; False where the kernel has to be renewed.
+        """Approach on the stored kernel, and on until exact sums are right; False at the limit and where a new kernel
+        is needed.
 
         Columns aim at b and what the kernel's sums differ by from exact ones: an error of the kernel has an effect of
         first order in how far the potentials move, and vanishes as sweeps are repeated.
@@ -89,7 +90,7 @@ class Scaling:
         while True:
             v, sums, reached = self._approach(v, sums, aim, self.sweeps.scaled, _MARGIN * tolerance)
             self.g = g + epsilon * v
-            if not reached:
+            if not reached or self.iterations >= self.max_iterations:
                 return False
             exact, self.measured = self.sweeps.judge(self.f, self.g, epsilon)
             self.iterations += 1

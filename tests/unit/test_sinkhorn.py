@@ -149,6 +149,19 @@ def test_acceleration(monkeypatch):
     assert quick.regularized == pytest.approx(plain.regularized, rel=1e-9)  # type: ignore[attr-defined]
 
 
+def test_cost_is_that_of_the_plan(compiled):
+    """The plan, written out, costs no more than `cost`, and less by at most a hundredth of the gap."""
+    x, y = clouds(60, 50)
+    costs = np.sum((x[:, None] - y) ** 2, axis=2)
+    charged = False
+    for epsilon, tolerance in [(0.5, 1e-3), (0.5, 1e-6), (0.02, 1e-3), (0.02, 1e-6)]:
+        r = wasserstein(x, y, 2, solver=Sinkhorn(epsilon, tolerance))
+        charge = r.cost - float(np.sum(r.plan * costs))
+        assert -1e-14 <= charge <= 0.01 * r.gap
+        charged |= charge > 1e-10
+    assert charged
+
+
 @pytest.mark.parametrize("epsilon", [None, 0.3])
 def test_gap_after_a_start_on_fewer_points(epsilon):
     """A wanted gap lowers epsilon further where the first epsilon was begun on a sample of the points."""
@@ -233,6 +246,23 @@ def test_a_worse_kernel_changes_nothing(compiled, monkeypatch):
     wrong = wasserstein(x, y, 2, solver=Sinkhorn(0.2, 1e-9))
     assert wrong.regularized == pytest.approx(right.regularized, rel=1e-9)  # type: ignore[attr-defined]
     assert wrong.marginal_error <= 1.1e-9
+
+
+def test_a_useless_kernel_ends(monkeypatch):
+    """Where the stored kernel loses most of a column, sweeps go on to their limit, and no further."""
+    x, y = clouds(20, 25)
+    scaled = _sweeps.Written.scaled
+
+    def lossy(self, v):
+        sums = scaled(self, v)
+        sums[3] *= 0.3
+        return sums / sums.sum()
+
+    monkeypatch.setattr(_sweeps.Written, "scaled", lossy)
+    r = wasserstein(x, y, 2, solver=Sinkhorn(0.5, max_iterations=300), strict=False)
+    assert not r.converged
+    assert r.iterations <= 302
+    assert r.lower <= wasserstein(x, y, 2).cost <= r.upper
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 30])

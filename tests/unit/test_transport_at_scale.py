@@ -275,4 +275,6 @@ def test_one_point_on_a_side(shape):
     x, y = clouds(*shape)[:2]
     a, b, _ = counted_masses(*(np.full(k, 1 / k) for k in shape))
     assert max(a.tolist() + b.tolist()) == max(shape)
-    assert wasserstein(x, y, 2, solver=Exact(dense=0)).cost == pytest.approx(cdist(x, y, "sqeuclidean").mean(), rel=1e-12)
+    assert wasserstein(x, y, 2, solver=Exact(dense=0)).cost == pytest.approx(
+        cdist(x, y, "sqeuclidean").mean(), rel=1e-12
+    )

@@ -5,8 +5,8 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Annotated, Any
+from contextlib import contextmanager
+from typing import Annotated, Any, TextIO
 
 from cyclopts import App, CycloptsError, Parameter, Token
 
@@ -70,8 +70,10 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 def say(message: str) -> None:
     """One line on standard error, without control characters; where that cannot be written, the exit code remains."""
-    with suppress(OSError):
-        print(plain(message, 2000), file=sys.stderr)
+    try:
+        print(plain(message, 2000), file=sys.stderr, flush=True)
+    except OSError:
+        _abandon(sys.stderr)
 
 
 @contextmanager
@@ -80,9 +82,18 @@ def printing() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _abandon(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _abandon(stream: TextIO) -> None:
+    """Write the rest nowhere: Python would complain again, of what it still holds, when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def whole(_: Any, tokens: Sequence[Token]) -> int:

@@ -53,6 +53,13 @@ def test_a_closed_pipe_is_quiet(files):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.fixture(params=["", "1"], ids=["held back", "unbuffered"])
+def buffering(request, monkeypatch):
+    """Both ways of Python with its output: what it still holds when it ends must not change the exit code."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
+
+
+@pytest.mark.usefixtures("buffering")
 @pytest.mark.parametrize("form", ["table", "json"])
 @pytest.mark.parametrize(("rule", "code"), [("w1(age)>0.5", 1), ("w1(age)>50", 0)])
 def test_a_closed_pipe_does_not_change_the_answer(files, form, rule, code):
@@ -65,6 +72,7 @@ def test_a_closed_pipe_does_not_change_the_answer(files, form, rule, code):
     assert done.returncode == code
 
 
+@pytest.mark.usefixtures("buffering")
 def test_streams_that_the_shell_closed(files):
     """`>&-` and a full standard error leave the exit code, and nothing where it does not belong."""
     for argv, redirection, code in (
@@ -77,6 +85,7 @@ def test_streams_that_the_shell_closed(files):
         assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
+@pytest.mark.usefixtures("buffering")
 def test_a_full_disk_is_exit_code_5(files):
     """Nothing is swallowed when stdout cannot take the answer."""
     with open("/dev/full", "w") as full:

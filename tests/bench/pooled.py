@@ -45,16 +45,16 @@ class Record(Generic[C]):
 
 
 def repeated(once: Once, record: Record[C], repetitions: int, seconds: float) -> Record[C]:
-    """The record with the repetitions that are missing, as far as so many seconds reach; at least one is added."""
-    count, sums, start = record.repetitions, dict(record.sums), time.perf_counter()
+    """The record with what it lacks in repetitions, as far as so many seconds of a processor reach; one at least."""
+    count, sums, start = record.repetitions, dict(record.sums), time.process_time()
     while count < repetitions:
         rng = np.random.default_rng([zlib.crc32(repr(record.cell).encode()), count])
         for name, value in once(record.cell, rng).items():
             sums[name] = sums.get(name, 0.0) + float(value)
         count += 1
-        if time.perf_counter() - start >= seconds:
+        if time.process_time() - start >= seconds:
             break
-    return Record(record.cell, record.code, count, round(record.seconds + time.perf_counter() - start, 3), sums)
+    return Record(record.cell, record.code, count, round(record.seconds + time.process_time() - start, 3), sums)
 
 
 def options(about: str, store: str, seconds: float) -> argparse.ArgumentParser:
@@ -63,7 +63,11 @@ def options(about: str, store: str, seconds: float) -> argparse.ArgumentParser:
     parser.add_argument("page", nargs="?", type=Path, help="the Markdown file to write; none: print only")
     parser.add_argument("--repetitions", type=int, default=2000, metavar="N")
     parser.add_argument(
-        "--seconds", type=float, default=seconds, metavar="S", help=f"added to a cell, default {seconds:g}; 0: none"
+        "--seconds",
+        type=float,
+        default=seconds,
+        metavar="S",
+        help=f"of a processor, for each cell ({seconds:g}; 0: none)",
     )
     parser.add_argument("--only", type=re.compile, default="", metavar="REGEX", help="the cells whose line matches")
     parser.add_argument("--store", type=Path, default=Path(__file__).parent / "records" / store, metavar="FILE")

@@ -32,7 +32,7 @@ from divergences._parallel import thread_count
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 SIZES = (500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
-TOO_LONG = 600  # seconds, after which a contestant of a case is stopped, its warming up and repetitions included
+TOO_LONG = 240  # seconds, after which a contestant of a case is stopped, its warming up and repetitions included
 LONGEST, LARGEST = 30.0, 8192.0  # seconds and MB of a point of a curve, as the point before it foretells them
 sys.path.insert(0, str(ROOT))
 from tests.bench.measure import SLOW  # noqa: E402

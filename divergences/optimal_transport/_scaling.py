@@ -16,6 +16,7 @@ _EMPTY = 1e-250  # of its mass: a column so little reached gets its potential fr
 _MARGIN = 0.5  # of the tolerance, that a stored kernel has to reach: the exact sweep after it is the judge
 _NEAR = 0.5  # marginal error from which on steps are accelerated
 _WORSE = 2.0  # growth of the error after which an accelerated step is taken back
+_IDLE = 30  # steps without a smaller error after which the acceleration begins anew
 
 
 class Scaling:
@@ -134,6 +135,7 @@ class Scaling:
         The last v, its column sums, and whether they are right to `tolerance`.
         """
         memory, error = Anderson(self.b), float(np.sum(np.abs(sums - aim)))
+        best, idle = error, 0
         while error > tolerance:
             if self.iterations >= self.max_iterations:
                 return v, sums, False
@@ -146,6 +148,10 @@ class Scaling:
                 following = plain
                 sums = self._scaled(scaled, following)
                 error = float(np.sum(np.abs(sums - aim)))
+            best, idle = (error, 0) if error < best else (best, idle + 1)
+            if idle > _IDLE:
+                memory.forget()
+                idle = 0
             v = following
             if not (np.max(np.abs(v)) < np.log(_LARGE) and _tame(sums / aim)):
                 return (v if np.all(np.isfinite(v)) else plain), sums, False
@@ -168,7 +174,7 @@ class Scaling:
             g[idle_columns] = self.sweeps.softmin(self.f, epsilon, idle_columns, columns=True)
         value = (dot(self.a, self.f)[0] + dot(self.b, self.g)[0]) * self.problem.mass
         plan = GibbsPlan(self.problem, f, g, epsilon)
-        if self.measured is None:
+        if self.measured is None and self.sweeps.measures:
             self.measured = self.sweeps.judge(self.f, self.g, epsilon)[1]
         return Solution(plan, f, g, self.iterations, converged, exact=False, regularized=value, measured=self.measured)
 

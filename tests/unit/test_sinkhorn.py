@@ -172,6 +172,15 @@ def test_gap_after_a_start_on_fewer_points(epsilon):
     assert narrow.lower <= wasserstein(x, y, 2).cost <= narrow.upper
 
 
+@pytest.mark.parametrize("seed", [2914, 3092, 3220])
+def test_acceleration_does_not_stand_still(seed):
+    """Few points, each beside its partner: all modes are slow, and old differences mislead."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rng.integers(3, 16), rng.integers(1, 6)))
+    y = x + 10.0 ** rng.integers(-9, -5) * rng.normal(size=x.shape)
+    assert abs(sinkhorn_divergence(x, y, [1, 1.5, 2, 3][seed % 4], max_iterations=3000)) < 1e-5
+
+
 def test_bracket_bites(monkeypatch):
     """A cost summed too low, or potentials too high, would be seen in these comparisons."""
     x, y = clouds(60, 50)

@@ -87,12 +87,14 @@ def test_w1_sd_has_no_unit():
 
 def test_dates_are_told_in_days():
     """As `compare` tells them; in standard deviations a date is a number."""
-    seconds = np.random.default_rng(3).integers(0, 10**7, (2, 60)).astype(float)
-    days, numbers = ([Profile.of(Table((Column("a", v, k),), "e")) for v in seconds] for k in ("date", "number"))
-    found = distance(*days, "w1", ["a"])["a"]
-    assert found.value == pytest.approx(wasserstein_distance(*seconds) / 86_400, rel=1e-12)
+    x, y = np.random.default_rng(3).integers(0, 10**7, (2, 60)).astype(float)
+    (x_days, y_days), (x_numbers, y_numbers) = (
+        [Profile.of(Table((Column("a", v, kind),), "e")) for v in (x, y)] for kind in ("date", "number")
+    )
+    found = distance(x_days, y_days, "w1", ["a"])["a"]
+    assert found.value == pytest.approx(wasserstein_distance(x, y) / 86_400, rel=1e-12)
     assert found.lower == found.value == found.upper
-    assert distance(*days, "w1_sd", ["a"]) == distance(*numbers, "w1_sd", ["a"])
+    assert distance(x_days, y_days, "w1_sd", ["a"]) == distance(x_numbers, y_numbers, "w1_sd", ["a"])
 
 
 def test_many_words_give_a_bracket():

@@ -13,7 +13,7 @@ from divergences.optimal_transport._certificate import Bracket, dual_bound, fill
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import UNIT, above, dot, total
 from divergences.optimal_transport._solution import GibbsPlan, Measured, Solution
-from divergences.optimal_transport._sweeps import pairs_of, row_blocks
+from divergences.optimal_transport._sweeps import block_height, pairs_of, row_blocks
 
 _LITTLE = 0.01  # of the gap, that the charge for missing mass may be
 _SHARP = 0.1  # of the tolerance: the same of the plan's rounding at its rounded potentials
@@ -70,7 +70,7 @@ def _charged(
     """
     from divergences.optimal_transport._gibbs import TILE  # compiled
 
-    (n, m), height = problem.shape, row_blocks(len(problem.a)).height
+    (n, m), height = problem.shape, block_height(len(problem.a))
     # Sums by tiles, then over tiles; by rows of a block, then over blocks; those of a few filled cells; a difference.
     roundings = UNIT * (TILE + m / TILE + 2 * height + n / height + 16) * 1.01
     off = missing * (1 + 2.0**-30) + 2 * roundings * problem.mass + problem.imbalance

@@ -209,7 +209,12 @@ class Blocks:
 
 def row_blocks(rows: int) -> Blocks:
     """At most 16 blocks of a multiple of four rows."""
-    return Blocks(rows, 4 * -(-rows // (4 * _BLOCKS)), ThreadPoolExecutor(max(1, thread_count() - 1)))
+    return Blocks(rows, block_height(rows), ThreadPoolExecutor(max(1, thread_count() - 1)))
+
+
+def block_height(rows: int) -> int:
+    """How many rows each of these blocks has; the last may have fewer."""
+    return 4 * -(-rows // (4 * _BLOCKS))
 
 
 def pairs_of(

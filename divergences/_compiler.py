@@ -22,6 +22,7 @@ MODULES = (
     "divergences._sorting",
     "divergences.profiles._tally",
     "divergences.samples._tree",
+    "divergences.samples._bumps",
     "divergences.samples.columns._merge",
     "divergences.optimal_transport._line",
     "divergences.optimal_transport._cells",

@@ -11,7 +11,14 @@ from sklearn.linear_model import LogisticRegression
 
 from divergences import CATALOGUE, estimate
 from divergences.errors import DataError
-from divergences.samples.estimators import DensityRatio, DonskerVaradhan, KernelDensity, Variational, _logistic
+from divergences.samples.estimators import (
+    DensityRatio,
+    DonskerVaradhan,
+    KernelDensity,
+    Variational,
+    _logistic,
+    kernel_density,
+)
 from divergences.samples.estimators._critic import FOLDS, bound, critic, cross_fitted, largest, standardiser
 from divergences.samples.estimators.density_ratio import PENALTIES, _bumps, _leave_one_out
 from divergences.samples.estimators.kernel_density import DEFENCE, _broad, _Side
@@ -118,6 +125,21 @@ def test_kernel_densities_by_hand():
     expected = [np.log((1 - share) * density(p, sample) + share * student.pdf(p)) for p in points]
     np.testing.assert_allclose(other, expected, rtol=1e-9)
     assert np.bincount(side.fold).tolist() == [5, 5, 5, 4, 4]
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_many_kernels_are_summed_in_one_compiled_pass(d, monkeypatch):
+    """As by the matrix of kernels, to rounding: in tiles that end within a fold, far out, and at a distance of zero."""
+    sample, points = normals(3000, 70, 0.5, 3, d=d)
+    points[0], points[1] = sample[0], 1e6
+    side = _Side.of(sample, 0.3, np.random.default_rng(0))
+    expected = side.sums(points)
+    monkeypatch.setattr(kernel_density, "MANY", 0)
+    found = side.sums(points)
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-300)
+    assert found[0].max() >= 1
+    assert not found[1].any()
+    assert not np.array_equal(found, expected)  # the sums were taken in another order
 
 
 def test_held_out_rows_are_not_seen():

@@ -19,6 +19,7 @@ BANDWIDTHS = (0.35, 0.5, 0.7, 1.0, 1.4)  # times Scott's rule
 PILOT = 500  # rows on which the bandwidth is chosen
 DEFENCE = 5.0  # rows' worth of a broad law mixed into both densities
 BLOCK = 2**18  # distances held at a time
+MANY = 2**23  # distances from which on a compiled pass is worth loading
 FREEDOM = 3.0  # of the broad Student law
 
 
@@ -83,7 +84,14 @@ class _Side(NamedTuple):
 
     def sums(self, points: np.ndarray) -> np.ndarray:
         """Σ of the kernels of each fold at each point, shape (points, FOLDS)."""
-        at, out = points @ self.turn, np.empty((len(points), FOLDS))
+        at, out = np.ascontiguousarray(points @ self.turn), np.empty((len(points), FOLDS))
+        step = max(1, BLOCK // len(self.rows))
+        if len(points) * len(self.rows) >= MANY:
+            from divergences.samples import _bumps
+
+            columns, ends = np.ascontiguousarray(self.rows.T), np.append(self.starts, len(self.rows))
+            run_blocks(lambda a, b: _bumps.sums(at, a, b, columns, ends, out), total=len(points), size=step)
+            return out
 
         def work(start: int, stop: int) -> None:
             near = cdist(at[start:stop], self.rows, "sqeuclidean")
@@ -91,7 +99,7 @@ class _Side(NamedTuple):
             np.exp(near, out=near)
             out[start:stop] = np.add.reduceat(near, self.starts, axis=1)
 
-        run_blocks(work, total=len(points), size=max(1, BLOCK // len(self.rows)))
+        run_blocks(work, total=len(points), size=step)
         return out
 
     def log_densities(self, points: np.ndarray, broad: np.ndarray, own: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -150,7 +150,7 @@ def row(found: Record[Cell], repetitions: int) -> str:
     off = share < NOMINAL - 3 * error if cell.divergence else share > 1 - NOMINAL + 3 * error
     shown = f"{share:.1%} ± {error:.1%}" if judged else "no interval"
     shown = f"**{shown}**" if off else shown
-    note = f"{count} repetitions" if count < repetitions else ""
+    note = f"{count} repetition{'s' * (count > 1)}" if count < repetitions else ""
     if not cell.divergence:
         return f"| {cell.n:,} | {cell.d} | {shown} | {note} |"
     kind = "two-sided" if two_sided == count else f"lower end only in {lower / count:.0%}" if judged else "none"
@@ -162,15 +162,15 @@ def row(found: Record[Cell], repetitions: int) -> str:
 
 def page(results: dict[Cell, Record[Cell]], repetitions: int) -> list[str]:
     """The document: a table for each subject."""
-    total = sum(found.repetitions for found in results.values())
+    total, missing = sum(found.repetitions for found in results.values()), len(list(cells())) - len(results)
+    rest = f" {missing} more cells have not been run since their code changed." if missing else ""
     text = [
         "# Calibration",
         "",
         "Written by `tests/bench/calibration.py`. Two samples of n points in d dimensions, N(δ, I) against N(0, I), "
         f"|δ| = shift; {repetitions:,} repetitions unless a row says otherwise, {total:,} in all. Coverage: how many "
         "of the 95% intervals hold the truth, ± the standard error of 95% at that number. Bold: more than three "
-        "standard errors below. The truth of `histogram` is that of the binned laws. "
-        f"{len(results)} of {len(list(cells()))} cells: the others have not been run since their code changed.",
+        f"standard errors below. The truth of `histogram` is that of the binned laws.{rest}",
     ]
     subject = ""
     for cell in cells():

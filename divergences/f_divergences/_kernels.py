@@ -1,13 +1,13 @@
 r"""Compiled sums of f-divergences: one pass over memory that adds up costs and masses and sees what it must not touch.
 
-Per atom the cost q f̃(p/q) is built, like the general one, on the excess e(x) = x - log(1 + x) at x = (q-p)/p. With
-1 + x = q/p = 2^k m, m in [√½, √2) and f = m - 1, the logarithm of fdlibm (`__ieee754_log`) gives
+Costs are logarithms of q/p = 2^k m, where k is the rounded difference of the bits of q and p, exponents first, so that
+m = q'/p is in [2/3, 3/2], q' = 2^-k q. With d' = q' - p, which is exact, and s = d'/(q' + p), |s| <= 1/5,
 
-    log m = f - (f²/2 - s (f²/2 + R(s²))),  s = f / (2 + f),      hence  e(f) = f²/2 - s (f²/2 + R(s²))
+    log m = 2 s + s R(s²),  R(z) = 2 z/3 + 2 z²/5 + 2 z³/7 + ...,      hence  d' - p log m = s (d' - p R(s²))
 
-without the first order, and e(x) = e(f) + (x - f) - k log 2. For k = 0 the quotient x itself is taken for f, so that p
-near q keeps its relative accuracy; for k ≠ 0 the correction is far from zero. Without a branch, loops become vector
-instructions. Masses are 0 or at least 2^-900; a row with others is left to the general path, and so is NaN.
+without the first order, by one division and no other: p near q (k = 0) keeps its relative accuracy, and for k ≠ 0 what
+is added is far from zero. Without a branch, loops become vector instructions. Masses are 0 or at least 2^-900; a row
+with others is left to the general path, and so is NaN.
 """
 
 import numpy as np
@@ -18,68 +18,63 @@ from divergences._compiler import bits, compiled, from_bits
 KINDS = ("kl", "jeffreys", "weighted_js", "total_variation", "pearson", "squared_hellinger", "le_cam")
 KL, JEFFREYS, WEIGHTED_JS, TOTAL_VARIATION, PEARSON, SQUARED_HELLINGER, LE_CAM = range(len(KINDS))
 
+LONG = (KL, JEFFREYS, WEIGHTED_JS)  # per atom
+
 TILE = 1024  # atoms whose costs wait in the first-level cache to be summed
 SMALLEST = 2.0**-900  # of the positive masses; too large a mass shows in its sum
 LOG2 = float(np.log(2.0))
-ROOT_HALF = int(np.sqrt(np.float64(0.5)).view(np.int64))
-# Minimax coefficients of R, published in fdlibm: log((1+s)/(1-s)) = 2s + s R(s²) to 2^-58.45 for s <= 0.1716.
-R1, R2, R3, R4 = 6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01
-R5, R6, R7 = 1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01
+HALF = 1 << 51  # of a unit of the exponent
+R1, R2, R3, R4, R5 = 2 / 3, 2 / 5, 2 / 7, 2 / 9, 2 / 11
+R6, R7, R8, R9, R10 = 2 / 13, 2 / 15, 2 / 17, 2 / 19, 2 / 21  # the next is below 2^-60 of the logarithm
 
 _inline = njit(inline="always", error_model="numpy")
 
 
 @_inline
-def _split(x: float, ratio: float) -> tuple[int, float, float]:
-    """(k, f, e(f)) of ratio = 1 + x > 0."""
-    i = bits(ratio)
-    k = (i - ROOT_HALF) >> 52
-    f = from_bits(i - (k << 52)) - 1.0
-    f = x if k == 0 else f
-    s = f / (2.0 + f)
+def _split(p: float, q: float, d: float) -> tuple[int, float, float, float]:
+    """(k, d', s, R(s²)) of two positive masses with the difference d = q - p, which may be more exact than they are."""
+    i = bits(q)
+    k = (i - bits(p) + HALF) >> 52
+    near = from_bits(i - (k << 52))
+    d = d if k == 0 else near - p
+    s = d / (near + p)
     z = s * s
     w = z * z
-    r = z * (R1 + w * (R3 + w * (R5 + w * R7))) + w * (R2 + w * (R4 + w * R6))
-    h = 0.5 * f * f
-    return k, f, h - s * (h + r)
+    odd = R1 + w * (R3 + w * (R5 + w * (R7 + w * R9)))
+    even = R2 + w * (R4 + w * (R6 + w * (R8 + w * R10)))
+    return k, d, s, z * odd + w * even
 
 
 @_inline
-def _kl(p: float, q: float) -> float:
-    """p log(p/q) - p + q."""
-    d = q - p
-    x = d / p
-    k, f, excess = _split(x, q / p)
-    cost = p * (excess + (0.0 if k == 0 else (x - f) - k * LOG2))
+def _kl(p: float, q: float, d: float) -> float:
+    """p log(p/q) - p + q, with d = q - p."""
+    k, near, s, r = _split(p, q, d)
+    cost = s * (near - p * r) + (0.0 if k == 0 else (d - near) - p * (k * LOG2))
     cost = d if p == 0.0 else cost
     return np.inf if (q == 0.0) & (p > 0.0) else cost
+
+
+@_inline
+def _log_ratio(p: float, q: float) -> float:
+    """log(q/p)."""
+    k, _, s, r = _split(p, q, q - p)
+    return s * (2.0 + r) + k * LOG2
 
 
 @_inline
 def _jeffreys(p: float, q: float) -> float:
     """(q - p) log(q/p)."""
     d = q - p
-    k, f, excess = _split(d / p, q / p)
-    cost = d * ((f - excess) + (0.0 if k == 0 else k * LOG2))
-    cost = np.inf if (p == 0.0) | (q == 0.0) else cost
+    cost = np.inf if (p == 0.0) | (q == 0.0) else d * _log_ratio(p, q)
     return 0.0 if d == 0.0 else cost
 
 
 @_inline
-def _entropy_term(x: float, ratio: float) -> float:
-    """(1 + x) log(1 + x) - x >= 0 at ratio = 1 + x; 1 at ratio 0, where the logarithm of the bits is finite."""
-    k, f, excess = _split(x, ratio)
-    return f * f - excess * (1.0 + f) if k == 0 else ratio * ((f - excess) + k * LOG2) - x
-
-
-@_inline
 def _weighted_js(p: float, q: float, w: float) -> float:
-    """w kl(p, m) + (1-w) kl(q, m), m = w p + (1-w) q; p/m and q/m differ from one by multiples of (p - q)/m."""
-    v, d = 1.0 - w, p - q
+    """w kl(p, m) + (1-w) kl(q, m), m = w p + (1-w) q; m - p and m - q are multiples of q - p."""
+    v, d = 1.0 - w, q - p
     m = w * p + v * q
-    inverse = 1.0 / m
-    x = d * inverse
-    cost = m * (w * _entropy_term(v * x, p * inverse) + v * _entropy_term(-w * x, q * inverse))
+    cost = w * _kl(p, m, v * d) + v * _kl(q, m, -w * d)
     return 0.0 if d == 0.0 else cost
 
 
@@ -129,7 +124,7 @@ def _fill(kind: int, weight: float, p: np.ndarray, q: np.ndarray, costs: np.ndar
     """The cost of each atom of a tile."""
     if kind == KL:
         for i in range(len(costs)):
-            costs[i] = _kl(p[i], q[i])
+            costs[i] = _kl(p[i], q[i], q[i] - p[i])
     elif kind == JEFFREYS:
         for i in range(len(costs)):
             costs[i] = _jeffreys(p[i], q[i])
@@ -150,6 +145,19 @@ def _fill(kind: int, weight: float, p: np.ndarray, q: np.ndarray, costs: np.ndar
             costs[i] = _le_cam(p[i], q[i])
 
 
+@_inline
+def _part(tile: np.ndarray, row: int, k: int, begin: int) -> np.ndarray:
+    """What a tile that begins at atom `begin` has of a row of k atoms."""
+    return tile[max(row * k - begin, 0) : min((row + 1) * k - begin, len(tile))]
+
+
+@_inline
+def _add_masses(p: np.ndarray, q: np.ndarray, first: int, last: int, k: int, begin: int, sums: np.ndarray) -> None:
+    for row in range(first, last):
+        sums[row, 1] += _total_mass(_part(p, row, k, begin))
+        sums[row, 2] += _total_mass(_part(q, row, k, begin))
+
+
 _MASSES = types.Array(types.float64, 2, "C", readonly=True)  # writable arrays are accepted too
 _SUMS = types.Array(types.float64, 2, "C")
 
@@ -167,10 +175,11 @@ def row_sums(kind: int, weight: float, p: np.ndarray, q: np.ndarray, sums: np.nd
         for begin in range(first * k, last * k, TILE):
             end = min(begin + TILE, last * k)
             tile_p, tile_q, tile = p[begin:end], q[begin:end], costs[: end - begin]
+            # A short loop runs ahead of the memory, a long one waits for it on each page: the short one goes first.
+            if kind in LONG:
+                _add_masses(tile_p, tile_q, first, last, k, begin, sums)
             _fill(kind, weight, tile_p, tile_q, tile)
+            if kind not in LONG:
+                _add_masses(tile_p, tile_q, first, last, k, begin, sums)
             for row in range(first, last):
-                low = max(row * k - begin, 0)
-                high = min((row + 1) * k - begin, end - begin)
-                sums[row, 0] += _total(tile[low:high])
-                sums[row, 1] += _total_mass(tile_p[low:high])
-                sums[row, 2] += _total_mass(tile_q[low:high])
+                sums[row, 0] += _total(_part(tile, row, k, begin))

@@ -149,9 +149,9 @@ def test_leading_axes_broadcast(shapes):
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("R1, R2, R3, R4 = 6.666666666666735130e-01", "R1, R2, R3, R4 = 6.666666667666735130e-01"),
-        ("x if k == 0 else f\n", "f\n"),
-        ("(x - f) - k * LOG2", "(x - f) + k * LOG2"),
+        ("= 2 / 3, 2 / 5", "= 2 / 3 + 1e-10, 2 / 5"),
+        ("0.0 if k == 0 else (d - near)", "0.0 if k == 0 else d"),
+        ("s * (near - p * r)", "(near - p * (s * (2.0 + r)))"),
     ],
 )
 def test_a_planted_error_is_noticed(right, wrong, tmp_path):

@@ -6,7 +6,7 @@ torch unless a tensor has been passed in.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import array_api_compat
@@ -70,41 +70,47 @@ def scalar(array: Array) -> Array:
     return array if is_torch(array) else array[()]
 
 
-def elementwise(f: Callable[..., Array], slopes: Callable[..., Sequence[Array]], p: Array, q: Array) -> Array:
+Slopes = Callable[..., Sequence[Array]]
+
+
+def elementwise(f: Callable[..., Array], slopes: Slopes, p: Array, q: Array) -> Array:
     """f(p, q) for tensors, elementwise, with the partial derivatives `slopes(p, q)`: no autograd through `where`."""
-    return _with_slopes(False).apply(f, slopes, p, q)
+    return _with_slopes().apply(f, partial(_times, slopes), None, p, q)
 
 
-def row_sums(f: Callable[..., Array], slopes: Callable[..., Sequence[Array]], p: Array, q: Array) -> Array:
-    """f(p, q) for tensors, a sum over the last axis of terms with the partial derivatives `slopes(p, q)`."""
-    return _with_slopes(True).apply(f, slopes, p, q)
+def row_sums(f: Callable[..., Array], slopes: Slopes, p: Array, q: Array, *, times: Slopes | None = None) -> Array:
+    """f(p, q) for tensors, a sum over the last axis of terms with the partial derivatives `slopes(p, q)`.
+
+    `times(p, q, asked)` gives the slopes times a number for each row in one step, where nobody differentiates it again.
+    """
+    return _with_slopes().apply(f, lambda p, q, asked: _times(slopes, p, q, asked.unsqueeze(-1)), times, p, q)
+
+
+def _times(slopes: Slopes, p: Array, q: Array, asked: Array) -> list[Array]:
+    """`asked` times the slopes. Atoms that nothing asks about (0) stay out, even where the slope is infinite."""
+    ignored = asked == 0
+    some = bool(ignored.any())
+    return [(slope * asked).masked_fill(ignored, 0) if some else slope * asked for slope in slopes(p, q)]
 
 
 @cache
-def _with_slopes(summed: bool) -> Any:
+def _with_slopes() -> Any:
     import torch
 
     class WithSlopes(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, f: Any, slopes: Any, p: Any, q: Any) -> Any:
-            ctx.slopes = slopes
+        def forward(ctx: Any, f: Any, products: Any, in_one: Any, p: Any, q: Any) -> Any:
+            ctx.products, ctx.in_one = products, in_one
             ctx.save_for_backward(p, q)
             return f(p, q)
 
         @staticmethod
         def backward(ctx: Any, *upstream: Any) -> Any:
             sides = ctx.saved_tensors
-            pairs = zip(ctx.slopes(*sides), sides, strict=True)
-            asked = upstream[0].unsqueeze(-1) if summed else upstream[0]
-            # Atoms that nothing asks about (upstream 0) stay out, even where the slope is infinite.
-            ignored = asked == 0
-            some = bool(ignored.any())
-            parts = ((slope * asked, side.shape) for slope, side in pairs)
-            return (
-                None,
-                None,
-                *((part.masked_fill(ignored, 0) if some else part).sum_to_size(shape) for part, shape in parts),
-            )
+            # Where grad is enabled, a graph of the gradient is asked for.
+            products = ctx.products if ctx.in_one is None or torch.is_grad_enabled() else ctx.in_one
+            parts = products(*sides, upstream[0])
+            return (None, None, None, *(part.sum_to_size(side.shape) for part, side in zip(parts, sides, strict=True)))
 
     return WithSlopes
 

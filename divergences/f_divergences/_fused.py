@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,31 @@ LARGE = 1 << 17  # atoms; below it, loading the compiled code takes longer than 
 BLOCK = 1 << 16  # atoms a thread takes at once: two such blocks fit the second-level cache
 
 
+@dataclass(frozen=True)
+class Fused:
+    """An entry of `_kernels.KINDS` with its weight, its arguments swapped or not, times a factor."""
+
+    kind: str
+    weight: float = 0.5
+    swapped: bool = False
+    factor: float = 1.0
+
+    def __call__(self, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Σ cost over the last axis, NaN for rows that need the general path, see `row_costs`."""
+        sides = (q, p) if self.swapped else (p, q)
+        return self.factor * row_costs(self.kind, *sides, weight=self.weight)
+
+    def slopes(
+        self, p: np.ndarray, q: np.ndarray, asked: np.ndarray, empty: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `row_slopes`, of the factor's multiple; `empty` is that of the entry itself."""
+        slopes = partial(row_slopes, self.kind, factor=self.factor, weight=self.weight)
+        if not self.swapped:
+            return slopes(p, q, asked, empty)
+        by_q, by_p, fit = slopes(q, p, asked, (empty[1], empty[0]))
+        return by_p, by_q, fit
+
+
 def total_cost(d: FDivergence, p: Any, q: Any, *, normalize: bool = False, log: bool = False) -> tuple[Array, Any]:
     """Σ cost over the last axis in float64, and the dtype to answer in; large arrays by the kernel of `d`.
 
@@ -27,16 +53,28 @@ def total_cost(d: FDivergence, p: Any, q: Any, *, normalize: bool = False, log: 
     """
     if d.fused is not None and not (normalize or log):
         masses = real_array(p, "p"), real_array(q, "q")
-        if _large(*masses) and not is_torch(masses[0]) and all(m.dtype.kind == "f" for m in masses):
-            value = d.fused(*masses)
+        if _large(*masses) and _as_they_are(*masses):
+            value = d.fused(*(to_numpy(m) if is_torch(m) else m for m in masses))
             if not np.isnan(value).any():
+                if is_torch(masses[0]):
+                    value = _with_gradients(d, value, *masses)
                 return value, result_dtype(*masses)
     p, q, dtype = mass_pair(p, q, normalize=normalize, log=log)
     if d.fused is None or log or not _large(p, q):
         return namespace(p).sum(perspective.contributions(d, p, q, log=log), axis=-1), dtype
     if is_torch(p):
-        return row_sums(partial(_by_rows_of_tensors, d), partial(perspective.gradient, d), p, q), dtype
+        return _with_gradients(d, _by_rows(d, to_numpy(p), to_numpy(q)), p, q), dtype
     return _by_rows(d, p, q), dtype
+
+
+def _as_they_are(p: Array, q: Array) -> bool:
+    """Whether the kernel can judge these numbers: of one kind, floating, and tensors in float64.
+
+    The sums of others may ask for rescaling, of which the gradient must know.
+    """
+    if is_torch(p) != is_torch(q):
+        return False
+    return all(str(m.dtype) == "torch.float64" if is_torch(m) else m.dtype.kind == "f" for m in (p, q))
 
 
 def _large(p: Array, q: Array) -> bool:
@@ -61,8 +99,24 @@ def _by_rows(d: FDivergence, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     return value
 
 
-def _by_rows_of_tensors(d: FDivergence, p: Array, q: Array) -> Array:
-    return namespace(p).asarray(_by_rows(d, to_numpy(p), to_numpy(q)))
+def _with_gradients(d: FDivergence, value: np.ndarray, p: Array, q: Array) -> Array:
+    """The tensor of this value, with the gradients of `perspective.gradient`."""
+    own = lambda p, q: namespace(p).asarray(value)
+    return row_sums(own, partial(perspective.gradient, d), p, q, times=partial(_slopes_times, d))
+
+
+def _slopes_times(d: FDivergence, p: Array, q: Array, asked: Array) -> tuple[Array, Array]:
+    """`asked`, one number per row, times the two slopes: compiled, and by the general path in rows that it must do."""
+    assert d.fused is not None  # noqa: S101
+    xp, (p, q, asked) = namespace(p), map(to_numpy, (p, q, asked))
+    *found, fit = d.fused.slopes(p, q, asked, perspective.empty_slopes(d))
+    if not fit.all():
+        rest = ~fit
+        shape = (*fit.shape, p.shape[-1])
+        sides = (np.broadcast_to(side, shape)[rest] for side in (p, q))
+        for out, slope in zip(found, perspective.gradient(d, *sides), strict=True):
+            out[rest] = slope * asked[rest][:, None]
+    return xp.asarray(found[0]), xp.asarray(found[1])
 
 
 def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -> np.ndarray:
@@ -90,6 +144,39 @@ def row_costs(kind: str, p: np.ndarray, q: np.ndarray, *, weight: float = 0.5) -
     cost, p_sum, q_sum = sums.reshape(*lead, pieces, 3).sum(axis=-2).transpose(-1, *range(len(lead)))
     rounding = k * np.finfo(np.float64).eps
     return np.where((abs(p_sum - 1) <= rounding) & (abs(q_sum - 1) <= rounding), cost, np.nan)
+
+
+def row_slopes(
+    kind: str,
+    p: np.ndarray,
+    q: np.ndarray,
+    asked: np.ndarray,
+    empty: tuple[float, float],
+    *,
+    factor: float = 1.0,
+    weight: float = 0.5,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(by p, by q, fit): `asked` (...) and a factor times the slopes of an entry of `_kernels.KINDS` at p, q (..., k).
+
+    `empty` are its slopes where p = q = 0. Rows that are not `fit`, shape (...), have an atom that is NaN, negative or
+    below 2^-900: their slopes are not to be used.
+    """
+    from divergences.f_divergences import _kernels
+
+    code, k = _kernels.KINDS.index(kind), p.shape[-1]
+    lead = np.broadcast_shapes(p.shape[:-1], q.shape[:-1])
+    p_block, q_block = _blocks(p, lead), _blocks(q, lead)
+    times = np.ascontiguousarray(factor * np.broadcast_to(asked, lead)).reshape(-1)
+    empty = (empty[0] / factor, empty[1] / factor)
+    by_p, by_q, fit = np.empty((len(times), k)), np.empty((len(times), k)), np.empty(len(times), bool)
+
+    def work(start: int, stop: int) -> None:
+        every, rows = slice(None), slice(start, stop)
+        sides = p_block(rows, every), q_block(rows, every)
+        _kernels.row_slopes(code, weight, times[rows], empty, *sides, by_p[rows], by_q[rows], fit[rows])
+
+    run_blocks(work, len(times), max(1, BLOCK // k))
+    return by_p.reshape(*lead, k), by_q.reshape(*lead, k), fit.reshape(lead)
 
 
 def _blocks(array: np.ndarray, lead: tuple[int, ...]) -> Any:

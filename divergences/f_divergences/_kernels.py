@@ -1,4 +1,4 @@
-r"""Compiled sums of f-divergences: one pass over memory that adds up costs and masses and sees what it must not touch.
+r"""Compiled sums of f-divergences, and their slopes: one pass over memory, which sees what it must not touch.
 
 Costs are logarithms of q/p = 2^k m, where k is the rounded difference of the bits of q and p, exponents first, so that
 m = q'/p is in [2/3, 3/2], q' = 2^-k q. With d' = q' - p, which is exact, and s = d'/(q' + p), |s| <= 1/5,
@@ -9,6 +9,8 @@ without the first order, by one division and no other: p near q (k = 0) keeps it
 is added is far from zero. Without a branch, loops become vector instructions. Masses are 0 or at least 2^-900; a row
 with others is left to the general path, and so is NaN.
 """
+
+from typing import Any
 
 import numpy as np
 from numba import njit, types
@@ -55,9 +57,9 @@ def _kl(p: float, q: float, d: float) -> float:
 
 
 @_inline
-def _log_ratio(p: float, q: float) -> float:
-    """log(q/p)."""
-    k, _, s, r = _split(p, q, q - p)
+def _log_ratio(p: float, q: float, d: float) -> float:
+    """log(q/p), with d = q - p."""
+    k, _, s, r = _split(p, q, d)
     return s * (2.0 + r) + k * LOG2
 
 
@@ -65,7 +67,7 @@ def _log_ratio(p: float, q: float) -> float:
 def _jeffreys(p: float, q: float) -> float:
     """(q - p) log(q/p)."""
     d = q - p
-    cost = np.inf if (p == 0.0) | (q == 0.0) else d * _log_ratio(p, q)
+    cost = np.inf if (p == 0.0) | (q == 0.0) else d * _log_ratio(p, q, d)
     return 0.0 if d == 0.0 else cost
 
 
@@ -183,3 +185,113 @@ def row_sums(kind: int, weight: float, p: np.ndarray, q: np.ndarray, sums: np.nd
                 _add_masses(tile_p, tile_q, first, last, k, begin, sums)
             for row in range(first, last):
                 sums[row, 0] += _total(_part(tile, row, k, begin))
+
+
+def _slopes(of_atom: Any) -> Any:
+    """A loop over atoms: `asked` times the two slopes (p, q, weight) -> (by p, by q) of a cost, by the rules for zeros.
+
+    -inf becomes 0, and where both masses are 0 the slopes are `empty`. It returns whether all masses are 0 or large.
+    """
+    of_atom = _inline(of_atom)
+
+    @njit(error_model="numpy", fastmath={"contract"})
+    def fill(weight: float, asked: float, empty: Any, p: Any, q: Any, out_p: Any, out_q: Any) -> bool:
+        fit = True
+        for i in range(len(p)):
+            by_p, by_q = of_atom(p[i], q[i], weight)
+            none = (p[i] == 0.0) & (q[i] == 0.0)
+            by_p = empty[0] if none else 0.0 if by_p == -np.inf else by_p
+            by_q = empty[1] if none else 0.0 if by_q == -np.inf else by_q
+            out_p[i], out_q[i] = asked * by_p, asked * by_q
+            fit &= ((p[i] == 0.0) | (p[i] >= SMALLEST)) & ((q[i] == 0.0) | (q[i] >= SMALLEST))
+        return fit
+
+    return fill
+
+
+@_slopes
+def _kl_slopes(p: float, q: float, _weight: float) -> tuple[float, float]:
+    by_p = -np.inf if p == 0.0 else -_log_ratio(p, q, q - p)
+    return np.inf if q == 0.0 else by_p, (q - p) / q
+
+
+@_slopes
+def _jeffreys_slopes(p: float, q: float, _weight: float) -> tuple[float, float]:
+    d, ratio = q - p, _log_ratio(p, q, q - p)
+    by_p = -np.inf if p == 0.0 else -ratio - d / p
+    by_q = -np.inf if q == 0.0 else ratio + d / q
+    return np.inf if q == 0.0 else by_p, np.inf if p == 0.0 else by_q
+
+
+@_slopes
+def _weighted_js_slopes(p: float, q: float, w: float) -> tuple[float, float]:
+    v, d = 1.0 - w, q - p
+    m = w * p + v * q
+    by_p, by_q = -w * _log_ratio(p, m, v * d), -v * _log_ratio(q, m, -w * d)
+    return -np.inf if p == 0.0 else by_p, -np.inf if q == 0.0 else by_q
+
+
+@_slopes
+def _total_variation_slopes(p: float, q: float, _weight: float) -> tuple[float, float]:
+    by_q = 0.0 if p == q else 0.5 if q > p else -0.5
+    return -by_q, by_q
+
+
+@_slopes
+def _pearson_slopes(p: float, q: float, _weight: float) -> tuple[float, float]:
+    x = (p - q) / q
+    return 2.0 * x, -x * (1.0 + p / q)
+
+
+@_slopes
+def _squared_hellinger_slopes(p: float, q: float, _weight: float) -> tuple[float, float]:
+    root_p, root_q = np.sqrt(p), np.sqrt(q)
+    gap = (p - q) / (root_p + root_q)
+    return gap / root_p, -gap / root_q
+
+
+@_slopes
+def _le_cam_slopes(p: float, q: float, _weight: float) -> tuple[float, float]:
+    inverse = 1.0 / (p + q)
+    x = (p - q) * inverse
+    return 0.5 * (x * (1.0 + 2.0 * (q * inverse))), -0.5 * (x * (1.0 + 2.0 * (p * inverse)))
+
+
+_PAIR, _VALUES, _FLAGS = types.UniTuple(types.float64, 2), types.float64[::1], types.boolean[::1]
+
+
+@compiled(types.void(types.int64, types.float64, _VALUES, _PAIR, _MASSES, _MASSES, _SUMS, _SUMS, _FLAGS))
+def row_slopes(
+    kind: int,
+    weight: float,
+    asked: np.ndarray,
+    empty: tuple[float, float],
+    p: np.ndarray,
+    q: np.ndarray,
+    by_p: np.ndarray,
+    by_q: np.ndarray,
+    fit: np.ndarray,
+) -> None:
+    """`asked` (n,) times the slopes of the rows of p and q, (n, k), into `by_p` and `by_q`; 0 where nothing is asked.
+
+    `empty` are the slopes where both masses are 0. Rows with a mass that is tiny or none are not `fit`.
+    """
+    for row in range(len(p)):
+        times, a, b, out_p, out_q = asked[row], p[row], q[row], by_p[row], by_q[row]
+        fit[row] = True
+        if times == 0.0:
+            out_p[:], out_q[:] = 0.0, 0.0
+        elif kind == KL:
+            fit[row] = _kl_slopes(weight, times, empty, a, b, out_p, out_q)
+        elif kind == JEFFREYS:
+            fit[row] = _jeffreys_slopes(weight, times, empty, a, b, out_p, out_q)
+        elif kind == WEIGHTED_JS:
+            fit[row] = _weighted_js_slopes(weight, times, empty, a, b, out_p, out_q)
+        elif kind == TOTAL_VARIATION:
+            fit[row] = _total_variation_slopes(weight, times, empty, a, b, out_p, out_q)
+        elif kind == PEARSON:
+            fit[row] = _pearson_slopes(weight, times, empty, a, b, out_p, out_q)
+        elif kind == SQUARED_HELLINGER:
+            fit[row] = _squared_hellinger_slopes(weight, times, empty, a, b, out_p, out_q)
+        elif kind == LE_CAM:
+            fit[row] = _le_cam_slopes(weight, times, empty, a, b, out_p, out_q)

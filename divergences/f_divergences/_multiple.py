@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
     from divergences._arrays import Array
     from divergences.f_divergences.f_divergence import FDivergence
@@ -28,7 +27,7 @@ def multiple(d: FDivergence, c: float) -> dict[str, Any]:
         "cost": lambda p, q, e: c * d.cost(p, q, e),
         "partials": lambda p, q, e: tuple(c * s for s in d.partials(p, q, e)),
         "tail": None if d.tail is None else partial(_shifted, d.tail, c),
-        "fused": None if d.fused is None else partial(_scaled, d.fused, c),
+        "fused": None if d.fused is None else replace(d.fused, factor=c * d.fused.factor),
         "f_at_one": c * d.f_at_one,
         "slope_at_one": c * d.slope_at_one,
         "mirror": None if d.mirror is None else lambda: c * d.reverse,
@@ -40,7 +39,3 @@ def multiple(d: FDivergence, c: float) -> dict[str, Any]:
 def _shifted(tail: Callable[[Array], tuple[Array, Array]], factor: float, delta: Array) -> tuple[Array, Array]:
     logarithm, slope = tail(delta)
     return logarithm + math.log(factor), slope
-
-
-def _scaled(fused: Callable[..., np.ndarray], factor: float, p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    return factor * fused(p, q)

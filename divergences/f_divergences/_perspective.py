@@ -49,17 +49,24 @@ def slopes(divergence: FDivergence, p: Array, q: Array) -> tuple[Array, Array]:
 def gradient(divergence: FDivergence, p: Array, q: Array) -> tuple[Array, Array]:
     """The slopes with their limits at zeros: one-sided, and 0 for -inf everywhere and for inf where p = q = 0."""
     xp = namespace(p, q)
-    zero, one = xp.zeros((), dtype=p.dtype, device=p.device), xp.ones((), dtype=p.dtype, device=p.device)
+    zero = xp.zeros((), dtype=p.dtype, device=p.device)
     if bool(xp.all(xp.maximum(p, q) >= NARROW)):  # no atom is empty, none needs a scale
         with quiet():
             by_p, by_q = divergence.partials(p, q, p - q)
     else:
         empty = (p == 0) & (q == 0)
-        with quiet():
-            at_zero = (divergence.cost(one, zero, one), divergence.cost(zero, one, -one))  # f̃'(inf) and f̃(0)
-        pairs = zip(at_zero, slopes(divergence, p, q), strict=True)
-        by_p, by_q = (xp.where(empty, xp.where(xp.isinf(z), zero, z), s) for z, s in pairs)
+        pairs = zip(empty_slopes(divergence), slopes(divergence, p, q), strict=True)
+        by_p, by_q = (xp.where(empty, zero + z, s) for z, s in pairs)
     return xp.where(by_p == -np.inf, zero, by_p), xp.where(by_q == -np.inf, zero, by_q)
+
+
+def empty_slopes(divergence: FDivergence) -> tuple[float, float]:
+    """The one-sided slopes f̃'(inf) and f̃(0) where p = q = 0, 0 for inf."""
+    one, zero = np.ones(1), np.zeros(1)
+    with quiet():
+        at_zero = divergence.cost(one, zero, one), divergence.cost(zero, one, -one)
+    by_p, by_q = (0.0 if np.isinf(slope[0]) else float(slope[0]) for slope in at_zero)
+    return by_p, by_q
 
 
 class _Atom(NamedTuple):

@@ -20,14 +20,13 @@ Source: lecture part B, corrected; Nowozin, Cseke & Tomioka (2016), tables 1, 2 
 """
 
 from collections.abc import Mapping
-from functools import partial
 from math import log
 from types import MappingProxyType
 from typing import Any
 
 from divergences._arrays import Array, namespace, scalar
 from divergences._numerics import kl_cost, log_omega, log_one_minus_exp, log_ratio, mirrored_above_one, softplus, xlogx
-from divergences.f_divergences._fused import row_costs, total_cost
+from divergences.f_divergences._fused import Fused, total_cost
 from divergences.f_divergences.f_divergence import FDivergence
 from divergences.f_divergences.families import alpha, hockey_stick, weighted_js
 
@@ -72,7 +71,7 @@ kl = FDivergence(
     cost=kl_cost,
     partials=lambda p, q, d: (log_ratio(p, q, d), -d / q),
     tail=lambda delta: (_log(delta - 1), 1 / (delta - 1)),
-    fused=partial(row_costs, "kl"),
+    fused=Fused("kl"),
     slope_at_one=1.0,
     mirror=lambda: reverse_kl,
     alphas=((1.0, 1.0),),
@@ -88,7 +87,7 @@ reverse_kl = FDivergence(
     f_star_g=lambda v: v - 1,
     cost=lambda p, q, d: kl_cost(q, p, -d),
     partials=lambda p, q, d: (d / p, log_ratio(q, p, -d)),
-    fused=lambda p, q: row_costs("kl", q, p),
+    fused=Fused("kl", swapped=True),
     slope_at_one=-1.0,
     mirror=lambda: kl,
     alphas=((1.0, 0.0),),
@@ -104,7 +103,7 @@ total_variation = FDivergence(
     f_star_g=lambda v: namespace(v).tanh(v) / 2,
     cost=lambda p, q, d: abs(d) / 2,
     partials=lambda p, q, d: (_sign(d) / 2, _sign(-d) / 2),
-    fused=partial(row_costs, "total_variation"),
+    fused=Fused("total_variation"),
 )
 
 pearson = FDivergence(
@@ -117,7 +116,7 @@ pearson = FDivergence(
     cost=lambda p, q, d: (d / _sqrt(q)) ** 2,  # neither the square nor the ratio alone leaves the floats
     partials=lambda p, q, d: (2 * (d / q), -d / q * (1 + p / q)),
     tail=lambda delta: (delta, namespace(delta).ones_like(delta)),
-    fused=partial(row_costs, "pearson"),
+    fused=Fused("pearson"),
     mirror=lambda: neyman,
     alphas=((2.0, 2.0),),
 )
@@ -139,7 +138,7 @@ neyman = FDivergence(
     f_star_g=lambda v: 2 - 2 * _exp(-v / 2),
     cost=lambda p, q, d: (d / _sqrt(p)) ** 2,
     partials=lambda p, q, d: (d / p * (1 + q / p), 2 * (-d / p)),
-    fused=lambda p, q: row_costs("pearson", q, p),
+    fused=Fused("pearson", swapped=True),
     mirror=lambda: pearson,
     alphas=((2.0, -1.0),),
 )
@@ -154,7 +153,7 @@ squared_hellinger = FDivergence(
     f_star_g=lambda v: namespace(v).expm1(v),
     cost=lambda p, q, d: (d / (_sqrt(p) + _sqrt(q))) ** 2,  # √p - √q without its cancellation
     partials=lambda p, q, d: tuple(e / (_sqrt(p) + _sqrt(q)) / _sqrt(a) for a, e in ((p, d), (q, -d))),
-    fused=partial(row_costs, "squared_hellinger"),
+    fused=Fused("squared_hellinger"),
     alphas=((0.5, 0.5),),
 )
 
@@ -175,7 +174,7 @@ jeffreys = FDivergence(
     cost=lambda p, q, d: d * log_ratio(p, q, d),
     partials=lambda p, q, d: (log_ratio(p, q, d) + d / p, log_ratio(q, p, -d) - d / q),
     tail=lambda delta: (_log(delta), 1 / delta),
-    fused=partial(row_costs, "jeffreys"),
+    fused=Fused("jeffreys"),
     alphas=((1.0, 1.0), (1.0, 0.0)),
 )
 
@@ -196,7 +195,7 @@ js = FDivergence(
     f_star_g=lambda v: (softplus(v) - LOG2) / 2,
     cost=lambda p, q, d: _js_cost(p, q, d),
     partials=lambda p, q, d: tuple(log_ratio(a, p / 2 + q / 2, e / 2) / 2 for a, e in ((p, d), (q, -d))),
-    fused=partial(row_costs, "weighted_js"),
+    fused=Fused("weighted_js"),
 )
 
 
@@ -216,7 +215,7 @@ le_cam = FDivergence(
     f_star_g=lambda v: _tanh(v / 2) * (2 + _tanh(v / 2)) / 2,
     cost=lambda p, q, d: (d / _sqrt(p + q)) ** 2 / 2,
     partials=lambda p, q, d: tuple(e / (p + q) * (1 + 2 * b / (p + q)) / 2 for b, e in ((q, d), (p, -d))),
-    fused=partial(row_costs, "le_cam"),
+    fused=Fused("le_cam"),
 )
 
 
@@ -241,7 +240,7 @@ gan_value = FDivergence(
     f_star_g=softplus,
     cost=lambda p, q, d: 2 * _js_cost(p, q, d),
     partials=lambda p, q, d: tuple(2 * s for s in js.partials(p, q, d)),
-    fused=lambda p, q: 2 * row_costs("weighted_js", p, q),
+    fused=Fused("weighted_js", factor=2.0),
     f_at_one=-2 * LOG2,
     slope_at_one=-LOG2,
 )

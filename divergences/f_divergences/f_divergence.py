@@ -20,7 +20,7 @@ from divergences._results import Estimate
 from divergences.errors import DataError
 from divergences.f_divergences import _perspective as perspective
 from divergences.f_divergences._expectation import expectation
-from divergences.f_divergences._fused import total_cost
+from divergences.f_divergences._fused import Fused, total_cost
 from divergences.f_divergences._multiple import multiple
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class FDivergence:
         partials: (p, q, d) -> the two partial derivatives of `cost`.
         tail: where f̃'(inf) is inf or reached slowly, what log-probabilities need beyond the floats: δ -> the logarithm
             of f̃(u)/u at u = e^δ and its derivative in δ, right for δ > 40 and wherever `cost` overflows; else None.
-        fused: Σ cost of large arrays by a compiled kernel, NaN for rows that need `cost`; see `_fused.row_costs`.
+        fused: Σ cost of large arrays and its slopes by compiled kernels; rows that need `cost` are left alone.
         f_at_one, slope_at_one: f(1) and f'(1).
         mirror: gives the entry whose value is D(q, p); None for a symmetric divergence.
         separates: True when D(p, q) = D(p, p) only at p = q.
@@ -66,7 +66,7 @@ class FDivergence:
     cost: Callable[[Array, Array, Array], Array]
     partials: Callable[[Array, Array, Array], tuple[Array, Array]]
     tail: Callable[[Array], tuple[Array, Array]] | None = None
-    fused: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    fused: Fused | None = None
     f_at_one: float = 0.0
     slope_at_one: float = 0.0
     mirror: "Callable[[], FDivergence] | None" = None

@@ -5,7 +5,6 @@ Their rows of formulas stand in the table at the top of `catalogue.py`.
 
 from functools import partial
 from math import log, log1p
-from typing import Any
 
 from divergences._arrays import Array, namespace
 from divergences._checks import positive, real_number
@@ -17,7 +16,7 @@ from divergences._numerics import (
     softplus,
 )
 from divergences.errors import DataError
-from divergences.f_divergences._fused import row_costs
+from divergences.f_divergences._fused import Fused
 from divergences.f_divergences._powers import alpha_cost, alpha_tail, deformed_log, weighted_deformed_log
 from divergences.f_divergences.f_divergence import FDivergence
 
@@ -58,10 +57,8 @@ def _weighted_js(w: float, v: float) -> FDivergence:
         xp = namespace(u)
         return -w * (xp.log(v / u + w) if w <= v else xp.log1p(v * (1 / u - 1)))
 
-    def fused(p: Any, q: Any) -> Any:  # the compiled sums take one weight: the smaller has the digits of the other
-        smaller = (p, q) if w <= v else (q, p)
-        return row_costs("weighted_js", *smaller, weight=min(w, v))
-
+    # The kernel takes one weight: the smaller has the digits of the other.
+    fused = Fused("weighted_js", weight=min(w, v), swapped=w > v) if min(w, v) > 2.0**-50 else None
     log_w, log_v = (log(x) if x < y else log1p(-y) for x, y in ((w, v), (v, w)))
     return FDivergence(
         name=f"weighted_js({w:g})",
@@ -73,7 +70,7 @@ def _weighted_js(w: float, v: float) -> FDivergence:
         f_star_g=lambda s: v * (log_v + softplus(s)),
         cost=cost,
         partials=partials,
-        fused=fused if min(w, v) > 2.0**-50 else None,
+        fused=fused,
         mirror=lambda: _weighted_js(v, w),
     )
 

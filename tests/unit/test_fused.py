@@ -93,30 +93,75 @@ def test_narrow_types_are_rescaled_block_by_block(dtype, monkeypatch):
     dv.kl(p, q)
 
 
-@pytest.mark.parametrize("name", ["kl", "neyman", "js"])
+def hard_rows():
+    """Rows that are equal, close, with zeros on one side and on both, with tiny masses, and with sums to rescale."""
+    p, q = pair(12, 12_000)
+    q[0] = p[0]
+    q[1] = p[1] * (1 + 1e-9 * np.random.default_rng(1).uniform(-1, 1, 12_000))
+    p[2, :9] = q[3, :9] = p[4, :9] = q[4, 5:12] = 0
+    p[5, 0] = q[6, 0] = 1e-300
+    p[7, 0], q[7, 0] = 0, 5e-324
+    p, q = p / p.sum(-1, keepdims=True), q / q.sum(-1, keepdims=True)
+    q[0] = p[0]
+    q[8] *= 1 + 1e-7
+    return p, q
+
+
+@pytest.mark.parametrize("name", FUSED)
 def test_tensors_carry_the_same_gradients(name):
-    """Forward by the kernel, backward by the slopes of the entry; float32 tensors come back in float32."""
-    d = FUSED[name]
-    p, q = pair(5, 30_000)
-    q[1, :5] = 0
-    q[1] /= q[1].sum()
-    results = []
-    for entry in (d, general(d)):
+    """The compiled slopes are those of the general path, in every row, times what is asked for; nothing asked is 0."""
+    p, q = hard_rows()
+    weights = torch.arange(12, dtype=torch.float64) - 5  # row 5, where a slope may be inf, is not asked about
+    for d in (FUSED[name], 3 * FUSED[name]):
+        results = []
+        for entry in (d, general(d)):
+            tensors = [torch.tensor(side, requires_grad=True) for side in (p, q)]
+            value = entry(*tensors)
+            finite = torch.where(torch.isfinite(value), value, 0)
+            results.append((value.detach(), *torch.autograd.grad(value, tensors, torch.where(finite == 0, 0, weights))))
+            results[-1] += torch.autograd.grad(entry(*tensors), tensors, torch.ones(12, dtype=torch.float64))
+        for ours, theirs in zip(*results, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-300)
+        assert (results[0][1][5] == 0).all()
+
+
+def test_both_masses_zero_in_a_wrong_slope_would_be_noticed():
+    """The rows above hold atoms with both masses 0, and the slopes there are not the same for all entries."""
+    p, q = hard_rows()
+    empty = (p == 0) & (q == 0)
+    assert empty.any()
+    found = set()
+    for d in FUSED.values():
         tensors = [torch.tensor(side, requires_grad=True) for side in (p, q)]
-        value = entry(*tensors)
-        asked = value[[0, 2, 3, 4]] * torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.float64)
-        results.append((value.detach(), *torch.autograd.grad(asked.sum(), tensors)))
-    for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
-    single = d(torch.tensor(p, dtype=torch.float32), torch.tensor(q, dtype=torch.float32))
+        d(*tensors)[4].backward()
+        found.add(tuple(t.grad[empty][0].item() for t in tensors if t.grad is not None))
+    assert len(found) > 5
+
+
+def test_gradients_of_other_tensors():
+    """Broadcast sides, single vectors, float32, lazy minus signs; a gradient of the gradient takes the general path."""
+    p, q = (torch.tensor(side) for side in pair(5, 30_000))
+    value = dv.kl(p, q)
+    single = dv.kl(p.float(), q.float())
     assert single.dtype == torch.float32
-    negated = torch.complex(torch.tensor(p), torch.tensor(-p)).conj().imag  # a lazy minus
+    negated = torch.complex(p, -p).conj().imag  # a lazy minus
     assert negated.is_neg()
-    torch.testing.assert_close(d(negated, torch.tensor(q)), results[0][0], rtol=1e-12, atol=0)
-    one = torch.tensor(q[:1], requires_grad=True)
-    d(torch.tensor(p), one)[2:].sum().backward()
-    assert one.grad is not None
-    assert one.grad.shape == (1, 30_000)
+    torch.testing.assert_close(dv.kl(negated, q), value, rtol=1e-12, atol=0)
+    with pytest.raises(DataError):
+        dv.kl(p, q.numpy())
+    for ours in (dv.js, dv.neyman):
+        for first, second in ((p, q[:1]), (p[:1], q), (p[0].repeat(5), q[0].repeat(5)), (p[:, None], q[:2])):
+            sides = [(side / side.sum(-1, keepdim=True)).requires_grad_() for side in (first, second)]
+            by_kernel, by_formula = (torch.autograd.grad(d(*sides).sum(), sides) for d in (ours, general(ours)))
+            for a, b in zip(by_kernel, by_formula, strict=True):
+                torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)  # sums over rows cancel
+    x = torch.log(p).requires_grad_()
+    seconds = []
+    for d in (dv.kl, general(dv.kl)):
+        (slope,) = torch.autograd.grad(d(torch.softmax(x, -1), q).sum(), x, create_graph=True)
+        seconds.append(torch.autograd.grad(slope.square().sum(), x)[0])
+    torch.testing.assert_close(*seconds, rtol=1e-9, atol=1e-18)
+    assert seconds[0].abs().max() > 0
 
 
 def spoiled(p, change):

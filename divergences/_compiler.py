@@ -25,6 +25,7 @@ MODULES = (
     "divergences.samples._bumps",
     "divergences.samples.columns._merge",
     "divergences.optimal_transport._line",
+    "divergences.optimal_transport._small",
     "divergences.optimal_transport._cells",
     "divergences.optimal_transport._gibbs",
     "divergences.optimal_transport._stored",

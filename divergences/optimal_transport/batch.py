@@ -1,9 +1,10 @@
 """Many small transport problems at once."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +13,19 @@ from divergences._arrays import Array, is_torch
 from divergences._parallel import run_blocks
 from divergences.errors import ConvergenceError, DataError
 from divergences.optimal_transport._front import mass_tolerance, wasserstein
-from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._metrics import METRICS
+from divergences.optimal_transport._problem import Problem, power_of
 from divergences.optimal_transport._result import TransportResult, accept, certify
+from divergences.optimal_transport._rounding import UNIT
 from divergences.optimal_transport._solution import Solver, usable
 from divergences.optimal_transport.exact import Exact
-from divergences.optimal_transport.univariate import Univariate
+from divergences.optimal_transport.univariate import COMPILED, Univariate
 
 BLOCK = 4  # problems handed to a thread at a time
 ENTRIES = 2**22  # costs held at a time
+MANY = 16  # problems from which loading the compiled kernels pays
+PAIRS = 2**16  # pairs of points up to which they are the fastest
+FIELDS = ("lower", "upper", "distance", "distance_lower", "distance_upper", "converged")
 
 Pair = tuple[Any, Any, Any, Any]  # x, y, a, b
 
@@ -48,18 +54,6 @@ class BatchResult:
         return len(self.lower)
 
 
-class _Numbers(NamedTuple):
-    """What is kept of a result."""
-
-    cost: Any
-    distance: Any
-    lower: float
-    upper: float
-    distance_lower: float
-    distance_upper: float
-    converged: bool
-
-
 def wasserstein_batch(
     pairs: Sequence[Any],
     p: float = 1,
@@ -82,17 +76,21 @@ def wasserstein_batch(
     if not isinstance(pairs, Sequence) or isinstance(pairs, str | bytes) or not len(pairs):
         raise DataError("pairs must be a list, not empty, of (x, y) or (x, y, a, b).")
     solver = solver and usable(solver)
+    power, metric = power_of(p), check.choice(metric, METRICS, "metric")
     given = [_four(pair, k) for k, pair in enumerate(pairs)]
     tensors = [is_torch(pair[0]) for pair in given]
     if any(tensors) and not all(tensors):
         raise DataError("All pairs must be of one kind; got NumPy arrays beside torch tensors.")
-    if not all(tensors):
-        return _collected(_in_stages(given, p, metric, solver, strict))
-    found = []
-    for k, (x, y, a, b) in enumerate(given):
-        result = _named(k, wasserstein, x, y, p, a=a, b=b, metric=metric, solver=solver, strict=strict)
-        found.append(_numbers(result))
-    return _collected(found)
+    if all(tensors):
+        return _of_tensors(given, power, metric, solver, strict)
+    numbers = np.full((len(FIELDS), len(given)), np.nan)
+    if solver is None and len(given) >= MANY:
+        numbers[:] = _brackets(given, power, metric)
+    rest = np.flatnonzero(np.isnan(numbers[0]))
+    for k, result in _in_stages(given, rest.tolist(), power, metric, solver, strict):
+        numbers[:, k] = [getattr(result, name) for name in FIELDS]
+    lower, upper, distance, low, high, converged = numbers
+    return BatchResult(upper.copy(), distance, lower, upper, low, high, converged == 1)
 
 
 def _four(pair: Any, k: int) -> Pair:
@@ -113,20 +111,79 @@ def _named(k: int, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         raise type(error)(f"pair {k}: {error}") from None
 
 
-def _in_stages(given: list[Pair], p: float, metric: str, solver: Solver | None, strict: bool) -> list[_Numbers]:
-    """What is found: problems are built and judged by one thread, as that is Python, and solved by all."""
-    found: list[_Numbers] = []
-    while len(found) < len(given):
-        start, problems, entries = len(found), [], 0
-        while start + len(problems) < len(given) and entries < ENTRIES:
-            k = start + len(problems)
-            problems.append(_named(k, _problem, given[k], p, metric))
+def _brackets(given: list[Pair], power: float, metric: str) -> np.ndarray:
+    """The numbers of the problems that the compiled kernels settle, by column; NaN for the others."""
+    from divergences.optimal_transport._small import brackets  # its kernels are compiled
+
+    values, where = _packed(given)
+    out = np.empty((len(given), 2))
+
+    def block(start: int, stop: int) -> None:
+        brackets(values, where, METRICS.index(metric), power, start, stop, out)
+
+    run_blocks(block, len(given), BLOCK)
+    lower, upper = out.T
+    if power == 1:
+        return np.stack([lower, upper, upper, lower, upper, lower == lower])
+    low, high, distance = lower ** (1 / power), upper ** (1 / power), upper ** (1 / power)
+    # As in `roots`: the exponent 1/p has itself been rounded.
+    for root, cost, sign in ((low, lower, -1), (high, upper, 1)):
+        root *= 1 + sign * UNIT * (8 + np.abs(np.log(cost, out=np.zeros_like(cost), where=cost > 0)))
+    return np.stack([lower, upper, distance, low, high, lower == lower])
+
+
+def _packed(given: list[Pair]) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers in one vector, and where those of each problem lie, see `brackets`; nothing of those not for it."""
+    parts, where, place = [np.zeros(0)], [], 0
+    for pair in given:
+        sizes, places = _sizes(*pair), []
+        if sizes is None:
+            where.append((0, 0, 1, 0, 0, -1, -1))
+            continue
+        for v in _in_order(*pair) if sizes[2] == 1 else pair:
+            places.append(-1 if v is None else place)
+            if v is not None:
+                parts.append(v.ravel())
+                place += v.size
+        where.append((*sizes, *places))
+    return np.concatenate(parts, dtype=np.float64), np.array(where)
+
+
+def _in_order(x: np.ndarray, y: np.ndarray, a: np.ndarray | None, b: np.ndarray | None) -> Pair:
+    """A problem on the line with its points in rising order."""
+    along, across = np.argsort(x, axis=None), np.argsort(y, axis=None)
+    return x.ravel()[along], y.ravel()[across], None if a is None else a[along], None if b is None else b[across]
+
+
+def _sizes(x: Any, y: Any, a: Any, b: Any) -> tuple[int, int, int] | None:
+    """n, m and d of a problem of plain arrays that is small enough for the compiled kernels."""
+    for v in (x, y, a, b):
+        if v is not None and not (type(v) is np.ndarray and v.dtype.kind in "fiub" and v.itemsize <= 8):
+            return None
+    if not (x.ndim == y.ndim == 1 or (x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1])):
+        return None
+    n, m, d = len(x), len(y), x.shape[1] if x.ndim == 2 else 1
+    if not (n and m and d and (n * m <= PAIRS if d > 1 else n + m <= COMPILED)):
+        return None
+    masses = [v.shape == (size,) for v, size in ((a, n), (b, m)) if v is not None]
+    return (n, m, d) if all(masses) else None
+
+
+def _in_stages(
+    given: list[Pair], chosen: list[int], power: float, metric: str, solver: Solver | None, strict: bool
+) -> Iterator[tuple[int, TransportResult]]:
+    """Numbers and results of the chosen pairs: built and judged by one thread, as that is Python, and solved by all."""
+    left = deque(chosen)
+    while left:
+        stage, problems, entries = [], [], 0
+        while left and entries < ENTRIES:
+            stage.append(left.popleft())
+            problems.append(_named(stage[-1], _problem, given[stage[-1]], power, metric))
             entries += math.prod(problems[-1].shape)
         solvers = [solver or (Univariate() if problem.x.shape[1] == 1 else Exact()) for problem in problems]
-        for k, (problem, used, solution) in enumerate(zip(problems, solvers, _solved(problems, solvers), strict=True)):
-            result = _named(start + k, _judged, problem, used, solution, strict)
-            found.append(_numbers(result))
-    return found
+        solutions = _solved(problems, solvers)
+        for k, problem, used, solution in zip(stage, problems, solvers, solutions, strict=True):
+            yield k, _named(k, _judged, problem, used, solution, strict)
 
 
 def _problem(pair: Pair, p: float, metric: str) -> Problem:
@@ -160,16 +217,14 @@ def _judged(problem: Problem, solver: Any, solution: Any, strict: bool) -> Trans
     return accept(certify(problem, solution, type(solver).__name__), strict=strict)
 
 
-def _numbers(result: TransportResult) -> _Numbers:
-    """The numbers of a result, without its plan and problem."""
-    return _Numbers(*(getattr(result, name) for name in _Numbers._fields))
+def _of_tensors(given: list[Pair], power: float, metric: str, solver: Solver | None, strict: bool) -> BatchResult:
+    """The columns of all results, one pair after another, with gradients."""
+    import torch
 
-
-def _collected(found: list[_Numbers]) -> BatchResult:
-    """The columns of all results."""
-    cost, distance, *rest = zip(*found, strict=True)
-    if is_torch(cost[0]):
-        import torch
-
-        return BatchResult(torch.stack(cost), torch.stack(distance), *map(np.array, rest))
-    return BatchResult(np.array(cost), np.array(distance), *map(np.array, rest))
+    found = [
+        _named(k, wasserstein, x, y, power, a=a, b=b, metric=metric, solver=solver, strict=strict)
+        for k, (x, y, a, b) in enumerate(given)
+    ]
+    cost, distance = (torch.stack([getattr(result, name) for result in found]) for name in ("cost", "distance"))
+    rest = ("lower", "upper", "distance_lower", "distance_upper", "converged")
+    return BatchResult(cost, distance, *(np.array([getattr(result, name) for result in found]) for name in rest))

@@ -1,5 +1,6 @@
 """Many problems at once: the same as one by one, on any number of threads, errors by number."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,63 @@ def test_what_is_no_solver_is_refused(solver: Any):
     ):
         with pytest.raises(dv.DataError, match="must be a solver"):
             call()
+
+
+HOSTILE: list[tuple[Any, ...]] = [
+    (np.array([[0, 5], [3, 1]], np.int8), np.array([[200, 7]], np.uint8)),
+    (np.array([[True], [False]]), np.array([[True]])),
+    (np.asfortranarray(np.arange(6.0).reshape(3, 2)), np.arange(8.0).reshape(4, 2)[::-2]),
+    (np.array([[1, 2], [3, 5]], ">f8"), np.array([[0, 0]], np.float16)),
+    (np.array([0.0, 2.0]), np.array([[1.0]])),
+    (np.zeros((3, 2)), np.zeros((2, 2)), np.array([0.5, 0.25, 0.25]), np.array([1 - 1e-10, 1e-10])),
+    (np.ones((2, 2)), np.zeros((2, 2)), np.array([0.0, 1.0]), np.array([1.0, 0.0])),
+    (np.ones((2, 2)), np.zeros((2, 2)), np.array([0.1, 0.9], np.float32), np.array([0.3, 0.7], np.float32)),
+    (np.array([[1e150, 0.0]]), np.array([[0.0, 1e150], [0.0, 0.0]])),
+    (np.array([[1e-170, 0.0]]), np.array([[0.0, 1e-170], [0.0, 0.0]])),
+    (np.array([[0.0, 0.0], [1e12, 0.0]]), np.array([[1.0, 0.0], [1e12, 1.0]])),
+    (np.ones((2, 2)), np.zeros((1, 2)), np.array([1e-320, 3e-320]), np.array([4e-320])),
+    (np.full((2, 2), np.nan), np.zeros((1, 2))),
+    (np.full((2, 1), np.inf), np.zeros((1, 1))),
+    (np.full((2, 2), 1.7e308), np.full((1, 2), -1.7e308)),
+    (np.zeros((2, 2)), np.zeros((1, 3))),
+    (np.zeros((2, 0)), np.zeros((1, 0))),
+    (np.zeros((2, 2)), np.zeros((1, 2)), np.array([1.5, -0.5]), np.ones(1)),
+    (np.zeros((2, 2)), np.zeros((1, 2)), np.array([0.5, np.nan]), np.ones(1)),
+    (np.zeros((2, 2)), np.zeros((1, 2)), np.zeros(2), np.ones(1)),
+    (np.zeros((2, 2)), np.zeros((1, 2)), np.ones(2), np.ones(1)),
+    (np.zeros((2, 2)), np.zeros((1, 2)), np.ones((2, 1)) / 2, np.ones(1)),
+    (np.zeros((2, 2), complex), np.zeros((1, 2))),
+    (np.array([["a", "b"]]), np.zeros((1, 2))),
+    (np.ma.masked_array(np.zeros((2, 2))), np.zeros((1, 2))),
+]
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_pairs_among_ordinary_ones(number):
+    """The numbers, or the refusal, that the pair gets alone: whatever the compiled kernels make of it."""
+    pairs = [*ragged(18), HOSTILE[number], *ragged(2)]
+    x, y, a, b = (*HOSTILE[number], None, None)[:4]
+    try:
+        alone = dv.wasserstein(x, y, 2, a=a, b=b)
+    except DataError as refusal:
+        with pytest.raises(type(refusal), match=f"^pair 18: {re.escape(str(refusal))}$"):
+            dv.wasserstein_batch(pairs, 2)
+        return
+    found = dv.wasserstein_batch(pairs, 2)
+    assert found.converged.all()
+    assert found.cost[18] == pytest.approx(alone.cost, rel=1e-9)
+    assert found.lower[18] <= alone.upper
+    assert alone.lower <= found.upper[18]
+    assert found.distance_lower[18] <= found.distance[18] <= found.distance_upper[18]
+
+
+def test_few_and_many_agree(monkeypatch):
+    """With the kernels and without them."""
+    pairs = ragged(30, d=3)
+    fast = dv.wasserstein_batch(pairs, 1.5)
+    monkeypatch.setattr("divergences.optimal_transport.batch.MANY", 31)
+    slow = dv.wasserstein_batch(pairs, 1.5)
+    np.testing.assert_allclose(fast.cost, slow.cost, rtol=1e-10)
+    assert (fast.lower <= slow.upper).all()
+    assert (slow.lower <= fast.upper).all()
+    assert not (fast.cost == slow.cost).all()  # they are two ways

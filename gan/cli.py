@@ -96,6 +96,9 @@ def train(
             group=NETWORKS, help="Of waves that the critic sees beside its points, as 1 2 4, for detail.", **_NONE
         ),
     ] = (),
+    start: Annotated[
+        str, Parameter(group=NETWORKS, help="he: zero biases; torch: as PyTorch begins, quicker to see detail.")
+    ] = "he",
     latent: Annotated[Whole, Parameter(group=NETWORKS, help="Dimension of the generator's input.")] = 4,
     every: Annotated[Whole, Parameter(group=MEASURING, help="Measure and save every so many steps.")] = 200,
     measures: Annotated[
@@ -137,9 +140,9 @@ def train(
         lr=_one_or_many(lr), generator_lr=_one_or_many(generator_lr), penalty_weight=_one_or_many(penalty_weight),
         critic_steps=critic_steps, generator_steps=generator_steps, latent=latent,
         betas=betas, anneal=anneal, average=average,
-        generator=Architecture(hidden, activation, "generator" in normalised),
+        generator=Architecture(hidden, activation, "generator" in normalised, start=start),
         critic=Architecture(
-            critic_hidden or hidden, critic_activation or activation, "critic" in normalised, frequencies
+            critic_hidden or hidden, critic_activation or activation, "critic" in normalised, frequencies, start
         ),
         dtype=dtype, device=device,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What an experiment chooses about a network, and how a recipe turns it into one for points of a shape."""
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from divergences.errors import DataError
 from gan.networks.chain import Chain, Network, Pointwise
 from gan.networks.convolutional import dcgan_critic, dcgan_generator
 from gan.networks.factories import encoded, normalised, perceptron
-from gan.networks.perceptron import ACTIVATIONS
+from gan.networks.perceptron import ACTIVATIONS, STARTS
 
 Shape = tuple[int, ...]
 
@@ -23,6 +24,7 @@ class Architecture:
         hidden: widths of the hidden layers, channels of convolutional ones.
         activation: a name in `ACTIVATIONS`, or "maxout". batch_norm: whether hidden layers are normalised.
         frequencies: of waves that a critic of plain points sees beside them, for fine detail; see `Encoded`.
+        start: of a perceptron's weights and biases, "he" or "torch"; see `Perceptron.initial`.
 
     """
 
@@ -30,6 +32,7 @@ class Architecture:
     activation: str = "leaky-relu"
     batch_norm: bool = False
     frequencies: tuple[float, ...] = ()
+    start: str = "he"
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, tuple | list):
@@ -42,6 +45,7 @@ class Architecture:
             raise DataError(f"frequencies must list the frequencies of waves; got {self.frequencies!r}.")
         checked = tuple(positive(frequency, "a frequency") for frequency in self.frequencies)
         object.__setattr__(self, "frequencies", checked)
+        choice(self.start, STARTS, "start")
 
 
 CriticFactory = Callable[[Shape, int, Architecture], Network]  # shape of a point, outputs
@@ -78,6 +82,7 @@ def image_critic(*, normalise: bool = True, deviation: float | None = 0.02) -> C
             raise DataError(
                 "frequencies must be empty for a critic of images: it is one of plain points that sees waves."
             )
+        _usual_start(chosen)
         image = _image(shape)
         return dcgan_critic(
             image, chosen.hidden, outputs, normalise=normalise, activation=chosen.activation, deviation=deviation
@@ -90,6 +95,7 @@ def image_generator(*, normalise: bool = True, deviation: float | None = 0.02) -
     """DCGAN's generator; `hidden` lists its channels from the image inward. Its nonlinearity is ReLU, as published."""
 
     def of_shape(inputs: int, shape: Shape, chosen: Architecture) -> Network:
+        _usual_start(chosen)
         return dcgan_generator(inputs, chosen.hidden, _image(shape), normalise=normalise, deviation=deviation)
 
     return of_shape
@@ -98,13 +104,22 @@ def image_generator(*, normalise: bool = True, deviation: float | None = 0.02) -
 def _chosen(make: Callable[..., Network], chosen: Architecture) -> Callable[..., Network]:
     """The recipe's own kind of network, of which only a plain perceptron can be normalised or see waves."""
     named = [name for name in ("batch_norm", "frequencies") if getattr(chosen, name)]
-    if not named:
-        return make
-    if make is not perceptron:
+    if named and make is not perceptron:
         raise DataError(f"{named[0]} must be left out for this recipe, whose network is of a kind of its own.")
     if len(named) > 1:
         raise DataError("batch_norm and frequencies must not both be asked for; take one.")
-    return normalised if chosen.batch_norm else partial(encoded, frequencies=chosen.frequencies)
+    if named:
+        make = normalised if chosen.batch_norm else partial(encoded, frequencies=chosen.frequencies)
+    if chosen.start == STARTS[0]:
+        return make
+    if "start" not in inspect.signature(make).parameters:
+        _usual_start(chosen)
+    return partial(make, start=chosen.start)
+
+
+def _usual_start(chosen: Architecture) -> None:
+    if chosen.start != STARTS[0]:
+        raise DataError(f"start must be {STARTS[0]!r} for this network, which is not a perceptron.")
 
 
 def _image(shape: Shape) -> tuple[int, int, int]:

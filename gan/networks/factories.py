@@ -17,14 +17,17 @@ from gan.networks.wrappers import Autoencoder, Exposed, Packed
 Widths = tuple[int, ...]
 
 
-def perceptron(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu") -> Perceptron | Chain:
+def perceptron(
+    inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", start: str = "he"
+) -> Perceptron | Chain:
     """The plain network. More outputs make it multi-headed, as InfoGAN's critic is: (score, prediction of the code).
 
-    The activation may be "maxout" here: see `maxout`.
+    The activation may be "maxout" here: see `maxout`, which has a start of its own.
     """
     if activation == "maxout":
+        choice(start, ("he",), "start of maxout")
         return maxout(inputs, hidden, outputs)
-    return Perceptron((inputs, *hidden, outputs), activation)
+    return Perceptron((inputs, *hidden, outputs), activation, start)
 
 
 def normalised(inputs: int, hidden: Widths, outputs: int, *, activation: str = "relu") -> Chain:
@@ -70,9 +73,11 @@ def discriminating(
     return Chain((*body.parts, *head))
 
 
-def packed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", count: int = 2) -> Packed:
+def packed(
+    inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", start: str = "he", count: int = 2
+) -> Packed:
     """A critic of `count` points at once."""
-    return Packed(perceptron(count * inputs, hidden, outputs, activation=activation), count)
+    return Packed(perceptron(count * inputs, hidden, outputs, activation=activation, start=start), count)
 
 
 def autoencoder(
@@ -98,6 +103,7 @@ def encoded(
     outputs: int,
     *,
     activation: str = "leaky-relu",
+    start: str = "he",
     frequencies: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0),
 ) -> Encoded:
     """A critic that sees waves of its points beside them, for detail much finer than the width of the data.
@@ -107,7 +113,7 @@ def encoded(
     """
     choice(activation, ACTIVATIONS, "activation of this network")
     seen = inputs * (1 + 2 * len(frequencies))
-    return Encoded(Perceptron((seen, *hidden, outputs), activation), frequencies)
+    return Encoded(Perceptron((seen, *hidden, outputs), activation, start), frequencies)
 
 
 def mixed(inputs: int, hidden: Widths, outputs: int, *, activation: str = "leaky-relu", components: int = 100) -> Chain:

@@ -12,9 +12,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from gan.random import Stream, normal
+from gan.random import Stream, normal, uniform
 
 SLOPE = 0.2  # of the leaky rectifier, as in DCGAN (Radford et al. 2016)
+STARTS = ("he", "torch")  # how weights and biases begin; see `Perceptron.initial`
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Perceptron:
 
     widths: tuple[int, ...]
     activation: str = "leaky-relu"
+    start: str = "he"
     couples = False
 
     @property
@@ -77,10 +79,18 @@ class Perceptron:
         return tuple((start, *layer) for start, layer in zip(starts, self.layers, strict=False))
 
     def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """Weights N(0, gain^2 / inputs) and zero biases: (S,) -> (S, size)."""
+        """Weights N(0, gain^2 / inputs) and zero biases; or, as torch begins, all uniform in +-1 / sqrt(inputs).
+
+        With zero biases every unit of a rectifier's first layer bends at the origin, and it takes thousands of steps
+        to move the bends to where the detail is; see docs/paired.md. (S,) -> (S, size).
+        """
         gain = ACTIVATIONS[self.activation].gain
         pieces = []
         for layer, (inputs, outputs) in enumerate(self.layers):
+            if self.start == "torch":
+                u = uniform(seeds, stream, layer, ((inputs + 1) * outputs,))
+                pieces.append(((2 * u - 1) / math.sqrt(inputs)).to(dtype))
+                continue
             weights = normal(seeds, stream, layer, (inputs * outputs,), dtype=dtype) * (gain / math.sqrt(inputs))
             pieces += [weights, weights.new_zeros(len(seeds), outputs)]
         return torch.cat(pieces, dim=1)

@@ -106,6 +106,13 @@ def test_every_field_has_its_flag(tmp_path, capsys):
         assert group in shown
 
 
+def test_the_start_of_both_networks(tmp_path):
+    """`--start torch` is the generator's and the critic's."""
+    assert run_app(app, shlex.split(f"train --steps 1 --batch 8 --hidden 4 --start torch --out {tmp_path}")) == 0
+    config = runs.read(tmp_path).config
+    assert config.generator == config.critic == Architecture((4,), start="torch")
+
+
 @pytest.mark.parametrize("flag", [[], ["--no-anneal"], ["--average", "0"]])
 def test_a_recipes_own_constants_can_be_taken_back(flag, tmp_path):
     """Absent is the recipe's own; the mixture's annealing and average can be turned off."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from scipy.stats import kstest
 
 from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm
@@ -316,3 +317,18 @@ def test_nothing_depends_on_data_or_on_the_cpu(network, inputs):
     (gradient,) = torch.autograd.grad(y.sum(), parameters)
     assert gradient.shape == (2, network.size)
     assert y.device.type == gradient.device.type == "meta"
+
+
+def test_torchs_start_is_torchs():
+    """Weights and biases of each layer are as large, and as flat, as those of `torch.nn.Linear`."""
+    torch.manual_seed(0)
+    layers = (torch.nn.Linear(2, 500), torch.nn.Linear(500, 50))
+    theirs = torch.cat([part.detach().flatten() for layer in layers for part in (layer.weight, layer.bias)])
+    kinds = {start: perceptron(2, (500,), 50, start=start) for start in ("torch", "he")}
+    begin = lambda start, dtype: kinds[start].initial(torch.arange(2), Stream.CRITIC_WEIGHTS, dtype=dtype)
+    ours = begin("torch", torch.float64)
+    for part in (slice(0, 1500), slice(1000, 1500), slice(1500, None)):
+        assert kstest(ours[0, part], theirs[part]).pvalue > 1e-3
+    assert kstest(begin("he", torch.float64)[0, :1500], theirs[:1500]).pvalue < 1e-6
+    assert torch.equal(begin("torch", torch.float32), ours.float())
+    assert (ours[0] != ours[1]).all()

@@ -255,6 +255,9 @@ def test_nobody_left():
         ({"recipe": "pacgan", "critic": Architecture(frequencies=(1.0,))}, "frequencies must be left out"),
         ({"generator": Architecture(frequencies=(1.0,))}, "frequencies must be empty for a generator"),
         ({"critic": Architecture(batch_norm=True, frequencies=(1.0,))}, "must not both"),
+        ({"critic": Architecture(batch_norm=True, start="torch")}, "start must be 'he'"),
+        ({"critic": Architecture(activation="maxout", start="torch")}, "start of maxout"),
+        ({"recipe": "dcgan", "data": "digits", "generator": Architecture((8,), start="torch")}, "start must be 'he'"),
         ({"recipe": "pacgan", "critic": Architecture(batch_norm=True)}, "batch_norm must be left out"),
         ({"data": "digits", "batch": 2000}, "batch"),
         ({"generator": (8, 0)}, "generator must be an Architecture"),
@@ -291,6 +294,7 @@ def test_bad_configurations(values, message):
         ({"batch_norm": 1}, "batch_norm must be True or False"),
         ({"frequencies": 1.0}, "frequencies must list"),
         ({"frequencies": (0.0,)}, "a frequency must be"),
+        ({"start": "zero"}, "start must be"),
     ],
 )
 def test_bad_architectures(values, message):

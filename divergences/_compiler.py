@@ -38,7 +38,7 @@ PATIENCE = 1.0  # seconds of compiling after which a terminal is told why it wai
 
 
 def _cast(source: Any, target: Any, code: Any) -> Any:
-    """The same 64 bits as another type."""
+    """The same bits as another type."""
 
     def cast(_typing: Any, _value: Any) -> Any:
         return target(source), lambda _context, builder, _signature, args: builder.bitcast(args[0], code)
@@ -46,9 +46,24 @@ def _cast(source: Any, target: Any, code: Any) -> Any:
     return intrinsic(cast)
 
 
-# In kernels only: the bits of a float64 as an int64, and back.
+# In kernels only: the bits of a float64 as an int64, and back; the same of a float32 and an int32.
 bits = _cast(types.float64, types.int64, ir.IntType(64))
 from_bits = _cast(types.int64, types.float64, ir.DoubleType())
+bits32 = _cast(types.float32, types.int32, ir.IntType(32))
+from_bits32 = _cast(types.int32, types.float32, ir.FloatType())
+
+
+def _wide(_typing: Any) -> Any:
+    def mark(context: Any, builder: Any, _signature: Any, _args: Any) -> Any:
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # llvmlite's own `add` knows no such name
+        return context.get_dummy_value()
+
+    return types.void(), mark
+
+
+# In kernels only: wide() lets the loops of a kernel take vectors of 512 bits, which LLVM avoids unless it is told.
+wide: Any = intrinsic(_wide)
+
 
 KERNELS: list[Any] = []
 _seconds = 0.0

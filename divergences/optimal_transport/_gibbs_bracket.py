@@ -70,7 +70,7 @@ def _charged(
     """
     from divergences.optimal_transport._gibbs import TILE  # compiled
 
-    (n, m), height = problem.shape, block_height(len(problem.a))
+    (n, m), height = problem.shape, block_height(*problem.shape)
     # Sums by tiles, then over tiles; by rows of a block, then over blocks; those of a few filled cells; a difference.
     roundings = UNIT * (TILE + m / TILE + 2 * height + n / height + 16) * 1.01
     off = missing * (1 + 2.0**-30) + 2 * roundings * problem.mass + problem.imbalance
@@ -95,7 +95,7 @@ def _sums(problem: Problem, plan: GibbsPlan) -> tuple[np.ndarray, np.ndarray, fl
         _gibbs.plan_sums(pairs, start, stop, plan.epsilon, *given, rows, factors, sums)
 
     pairs = pairs_of(problem)
-    columns = row_blocks(len(a)).sums(block, len(b))
+    columns = row_blocks(*problem.shape).sums(block, len(b))
     return factors, columns, 2 * float(np.sum(np.abs(rows - a))) + float(np.sum(np.abs(columns - b)))
 
 
@@ -112,7 +112,7 @@ def _rounded(
     def block(start: int, stop: int, sums: np.ndarray) -> None:
         _gibbs.rounded_sums(pairs, start, stop, plan.epsilon, *given, row_factors, column_factors, rows, sums, spent)
 
-    return rows, row_blocks(n).sums(block, m), spent
+    return rows, row_blocks(n, m).sums(block, m), spent
 
 
 def _given(problem: Problem, plan: GibbsPlan) -> tuple[np.ndarray, ...]:
@@ -125,7 +125,7 @@ def _feasible(problem: Problem, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Potentials with f_i + g_j <= c_ij for the true costs: f the c-transform of g, then g that of f."""
     from divergences.optimal_transport import _gibbs  # compiled
 
-    pairs, blocks = pairs_of(problem), row_blocks(len(problem.a))
+    pairs, blocks = pairs_of(problem), row_blocks(*problem.shape)
     shrink, lower, f = 1 - 2 * problem.relative_error, 2 * problem.absolute_error, np.empty(len(problem.a))
     best = blocks.sums(
         lambda start, stop, least: _gibbs.transforms(pairs, start, stop, shrink, lower, g, f, least), len(g), np.min

@@ -21,7 +21,7 @@ def to_itself(problem: Problem, epsilon: float, tolerance: float, max_iterations
     scaling = Scaling(problem, max_iterations, streamed=None)
     memory = Anderson(scaling.b)
     for _ in range(min(_AVERAGINGS, max_iterations)):
-        sums = scaling.sweeps.sweep(scaling.f, scaling.g, epsilon, store=False)
+        sums = scaling.sweeps.sweep(scaling.f, scaling.g, epsilon)
         scaling.iterations += 1
         if float(np.sum(np.abs(sums - scaling.b))) <= tolerance:
             return scaling.solution(epsilon, converged=True)
@@ -29,6 +29,6 @@ def to_itself(problem: Problem, epsilon: float, tolerance: float, max_iterations
     if scaling.iterations < max_iterations:
         converged = scaling.run(epsilon, tolerance)
     else:  # rows are exact again for the last potential
-        scaling.sweeps.sweep(scaling.f, scaling.g, epsilon, store=False)
+        scaling.sweeps.sweep(scaling.f, scaling.g, epsilon)
         converged = False
     return scaling.solution(epsilon, converged)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -13,10 +14,14 @@ from divergences.optimal_transport._sweeps import sweeps
 
 _LARGE = 1e12  # scalings beyond this are absorbed into the potentials
 _EMPTY = 1e-250  # of its mass: a column so little reached gets its potential from a softmin of its own
-_MARGIN = 0.5  # of the tolerance, that a stored kernel has to reach: the exact sweep after it is the judge
+_MARGIN = 0.9  # of the tolerance, that a guide has to reach: the exact sweep after it is the judge
+_NOISE = 4e-7  # error that guided sweeps are sure to reach where each rounds anew
 _NEAR = 0.5  # marginal error from which on steps are accelerated
 _WORSE = 2.0  # growth of the error after which an accelerated step is taken back
 _IDLE = 30  # steps without a smaller error after which the acceleration begins anew
+
+
+Sweep = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 class Scaling:
@@ -48,7 +53,8 @@ class Scaling:
     def take(self, sample: "Scaling", epsilon: float) -> None:
         """Begin where fewer rows and columns of the same problem ended, on the way to this epsilon or at it."""
         for at, g in sample.path[-1:] if sample.path[-1][0] == epsilon else sample.path:
-            sample.sweeps.sweep(sample.f, g, at, store=False)
+            sample.sweeps.guide(sample.f, g, at)
+            self.f = sample.sweeps.softmin(g, at, self.rows, columns=False)
             self.g = sample.sweeps.softmin(sample.f, at, self.columns, columns=True)
             self._remember(at)
 
@@ -58,36 +64,77 @@ class Scaling:
 
     def _converge(self, epsilon: float, tolerance: float, *, judged: bool) -> bool:
         """`run`, from the present potentials."""
-        stored, self.measured = self.sweeps.stored, None
+        self.measured = None
+        if self.sweeps.stored:
+            return self._stored(epsilon, tolerance, judged=judged)
+        if self.sweeps.guided:
+            reached = self._streamed(epsilon, max(_MARGIN * tolerance, _NOISE), self.sweeps.guide)
+            if not (reached and judged):
+                return reached
+        return self._streamed(epsilon, tolerance, self.sweeps.sweep)
+
+    def _streamed(self, epsilon: float, tolerance: float, sweep: Sweep) -> bool:
+        """By sweeps that compute the kernel anew."""
         while True:
-            sums = self.sweeps.sweep(self.f, self.g, epsilon, store=stored)
-            self.iterations += 1
+            sums, tame = self._swept(sweep, epsilon)
             if self._error(sums) <= tolerance:
                 return True
             if self.iterations >= self.max_iterations:
                 return False
-            with np.errstate(over="ignore"):  # the quotient by a crumb
-                tame = _tame(sums / self.b)
             if not tame:
                 self._update(sums, epsilon)
                 continue
-            if not (stored and judged):
-                scaled = self.sweeps.scaled if stored else self._streamed(epsilon)
-                v, _, reached = self._approach(np.zeros(len(sums)), sums, self.b, scaled, tolerance)
+            scaled = partial(self._anew, sweep, self.g, epsilon)
+            v, _, reached = self._approach(np.zeros(len(sums)), sums, self.b, scaled, tolerance)
+            self.g = self.g + epsilon * v
+            if reached:
+                return True
+
+    def _anew(self, sweep: Sweep, g: np.ndarray, epsilon: float, v: np.ndarray) -> np.ndarray:
+        """The sums of columns after v scales those of the kernel at g, which moves f."""
+        return sweep(self.f, g + epsilon * np.log(v), epsilon)
+
+    def _stored(self, epsilon: float, tolerance: float, *, judged: bool) -> bool:
+        """By readings of a stored kernel, which is computed anew where scalings become large."""
+        while True:
+            sums, tame = self._swept(self.sweeps.guide, epsilon)
+            if self._error(sums) <= tolerance and not (judged and tame and self.sweeps.guided):
+                return True
+            if self.iterations >= self.max_iterations:
+                return False
+            if not tame:
+                self._update(sums, epsilon)
+            elif judged:
+                reached = self._judged(sums, epsilon, tolerance)
+                if reached is not False:
+                    return reached or self._streamed(epsilon, tolerance, self.sweeps.sweep)
+            else:
+                v, _, reached = self._approach(np.zeros(len(sums)), sums, self.b, self.sweeps.scaled, tolerance)
                 self.g = self.g + epsilon * v
                 if reached:
                     return True
-            elif self._judged(sums, epsilon, tolerance):
-                return True
 
-    def _judged(self, sums: np.ndarray, epsilon: float, tolerance: float) -> bool:
+    def _swept(self, sweep: Sweep, epsilon: float) -> tuple[np.ndarray, bool]:
+        """The sums of columns after one sweep, and whether scaling by them is far from overflow and underflow.
+
+        Where it is not, these are the sums of an exact sweep.
+        """
+        sums = sweep(self.f, self.g, epsilon)
+        self.iterations += 1
+        with np.errstate(over="ignore"):  # the quotient by a crumb
+            tame = _tame(sums / self.b)
+        if not tame and sweep != self.sweeps.sweep and self.sweeps.guided:
+            return self.sweeps.sweep(self.f, self.g, epsilon), False
+        return sums, tame
+
+    def _judged(self, sums: np.ndarray, epsilon: float, tolerance: float) -> bool | None:
         """Approach on the stored kernel, and on until exact sums are right; False at the limit and where a new kernel
-        is needed.
+        is needed, None where this one is of no use.
 
         Columns aim at b and what the kernel's sums differ by from exact ones: an error of the kernel has an effect of
         first order in how far the potentials move, and vanishes as sweeps are repeated.
         """
-        aim, v, g = self.b, np.zeros(len(sums)), self.g
+        aim, v, g, error = self.b, np.zeros(len(sums)), self.g, np.inf
         while True:
             v, sums, reached = self._approach(v, sums, aim, self.sweeps.scaled, _MARGIN * tolerance)
             self.g = g + epsilon * v
@@ -95,9 +142,12 @@ class Scaling:
                 return False
             exact, self.measured = self.sweeps.judge(self.f, self.g, epsilon)
             self.iterations += 1
-            if self._error(exact) <= tolerance:
+            before, error = error, self._error(exact)
+            if error <= tolerance:
                 return True
             self.measured = None
+            if error > before / 2:
+                return None
             aim = np.maximum(self.b + (sums - exact), self.b / 2)
             aim /= np.sum(aim)
 
@@ -112,15 +162,6 @@ class Scaling:
         self.g = self.g - epsilon * (np.log(sums) - np.log(self.b))
         if len(lost):
             self.g[lost] = self.sweeps.softmin(self.f, epsilon, self.columns[lost], columns=True)
-
-    def _streamed(self, epsilon: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Scalings by exact sweeps, which move f."""
-        g = self.g
-
-        def scaled(v: np.ndarray) -> np.ndarray:
-            return self.sweeps.sweep(self.f, g + epsilon * np.log(v), epsilon, store=False)
-
-        return scaled
 
     def _approach(
         self,
@@ -165,6 +206,8 @@ class Scaling:
 
     def solution(self, epsilon: float, converged: bool) -> Solution:
         """The present potentials, extended to points without mass, and their plan and value."""
+        if self.measured is None and (self.sweeps.measures or self.sweeps.guided):
+            self.measured = self.sweeps.judge(self.f, self.g, epsilon)[1]  # which makes rows exact
         f, g = np.empty(self.problem.shape[0]), np.empty(self.problem.shape[1])
         f[self.rows], g[self.columns] = self.f, self.g
         idle_rows, idle_columns = np.flatnonzero(self.problem.a == 0), np.flatnonzero(self.problem.b == 0)
@@ -174,8 +217,6 @@ class Scaling:
             g[idle_columns] = self.sweeps.softmin(self.f, epsilon, idle_columns, columns=True)
         value = (dot(self.a, self.f)[0] + dot(self.b, self.g)[0]) * self.problem.mass
         plan = GibbsPlan(self.problem, f, g, epsilon)
-        if self.measured is None and self.sweeps.measures:
-            self.measured = self.sweeps.judge(self.f, self.g, epsilon)[1]
         return Solution(plan, f, g, self.iterations, converged, exact=False, regularized=value, measured=self.measured)
 
 

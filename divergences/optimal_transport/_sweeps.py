@@ -1,19 +1,18 @@
 """Sinkhorn's two half-steps on a problem: by NumPy on a small matrix, by compiled passes over points or a large one.
 
-Both kinds know the conditional laws b_j exp((f_i + g_j - c_ij) / epsilon) of the latest sweep that stored them, and
-can scale their columns faster than they can compute them anew.
+Both kinds know the kernel b_j exp((f_i + g_j - c_ij) / epsilon) of the latest `guide` that stored it, and can scale its
+columns faster than they can compute it anew.
 """
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from divergences._parallel import run_blocks, thread_count
+from divergences._parallel import Team, run_blocks
 from divergences.errors import DataError
 from divergences.optimal_transport._metrics import METRICS
 from divergences.optimal_transport._problem import Problem
@@ -22,7 +21,9 @@ from divergences.optimal_transport._solution import Measured
 COMPILED_FROM = 2**17  # pairs; below, loading Numba costs more
 SHARE = 0.25  # of the machine's memory, that stored kernels may take
 LIGHTEST = 1e-25  # mass, relative to the mean, that single precision can tell from nothing
+GROUP = 4  # rows that kernels take together
 _BLOCKS = 16  # of rows, each with its own sums over columns
+_PAIRS = 2**17  # that a block has at least: fewer are done sooner than a thread wakes up
 
 
 class Sweeps(Protocol):
@@ -30,19 +31,24 @@ class Sweeps(Protocol):
 
     a: np.ndarray
     b: np.ndarray
-    stored: bool  # whether `scaled` works
+    stored: bool  # whether `guide` stores the kernel that `scaled` works on
+    guided: bool  # whether `guide` is right to single precision only
     measures: bool  # whether `judge` measures
 
     def mean_cost(self) -> float:
         """Sum_ij a_i b_j |c_ij|."""
         ...
 
-    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, *, store: bool) -> np.ndarray:
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> np.ndarray:
         """Make rows exact by moving f, in place; the column sums of the plan."""
         ...
 
+    def guide(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> np.ndarray:
+        """As `sweep`, but sooner: right to single precision where `guided` says so."""
+        ...
+
     def scaled(self, v: np.ndarray) -> np.ndarray:
-        """The column sums of the plan after v scales the columns of the stored one, and rows are exact again."""
+        """The column sums of the plan after v scales the columns of the stored kernel, and rows are exact again."""
         ...
 
     def judge(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> tuple[np.ndarray, Measured | None]:
@@ -72,15 +78,21 @@ class Written:
         self.cost = self.all if whole else self.all[np.ix_(self.rows, self.columns)]
         self.a, self.b = _laws(problem, self.rows, self.columns)
         self.kernel, self.other = np.empty_like(self.cost), np.empty_like(self.cost)
-        self.stored, self.measures = True, False
+        self.stored, self.guided, self.measures = True, False, False
 
     def mean_cost(self) -> float:
         """Sum_ij a_i b_j |c_ij|."""
         return float(self.a @ np.abs(self.cost) @ self.b)
 
-    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, *, store: bool) -> np.ndarray:
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> np.ndarray:
         """As in `Sweeps`."""
-        kernel = self.kernel if store else self.other
+        return self._swept(f, g, epsilon, self.other)
+
+    def guide(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> np.ndarray:
+        """As in `Sweeps`."""
+        return self._swept(f, g, epsilon, self.kernel)
+
+    def _swept(self, f: np.ndarray, g: np.ndarray, epsilon: float, kernel: np.ndarray) -> np.ndarray:
         f[:] = softmin(self.cost, g, self.b, epsilon, kernel)
         kernel *= self.b
         kernel /= kernel.sum(axis=1)[:, None]
@@ -92,7 +104,7 @@ class Written:
 
     def judge(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> tuple[np.ndarray, Measured | None]:
         """As in `Sweeps`."""
-        return self.sweep(f, g, epsilon, store=False), None
+        return self.sweep(f, g, epsilon), None
 
     def softmin(self, potential: np.ndarray, epsilon: float, index: np.ndarray, *, columns: bool) -> np.ndarray:
         """As in `Sweeps`."""
@@ -120,10 +132,14 @@ class Compiled:
                 f"{n} x {m} kernels must fit in memory: {4.0 * n * m / 2**30:.1f} GiB are needed, the limit (a quarter "
                 f"of the machine) is {memory / 2**30:.1f} GiB. Use Sinkhorn(streamed=None) or True, which store none."
             )
-        self.stored = fits and not streamed and float(self.b.min()) * m > LIGHTEST
-        self.blocks = row_blocks(n)
-        self.nothing = np.zeros((0, 0), np.float32)
-        self.kernel = np.zeros((4 * -(-n // 4), m), np.float32) if self.stored else self.nothing
+        self.guided = float(self.b.min()) * m > LIGHTEST
+        self.stored = fits and not streamed and self.guided
+        self.blocks = row_blocks(n, m)
+        self.offset = aligned(_gibbs.TILE * -(-m // _gibbs.TILE))  # columns, filled up to whole tiles
+        self.offset[:] = -np.inf
+        height, width = (GROUP * -(-n // GROUP), len(self.offset)) if self.stored else (0, 0)
+        self.kernel = aligned(height, width, kind=np.float32)
+        self.scaling = aligned(m)
         self.measures = (n, m) == problem.shape
 
     def mean_cost(self) -> float:
@@ -132,27 +148,41 @@ class Compiled:
         self.blocks.run(lambda start, stop: self.kernels.mean_costs(self.pairs, start, stop, self.b, out))
         return float(self.a @ out)
 
-    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float, *, store: bool) -> np.ndarray:
+    def sweep(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> np.ndarray:
         """As in `Sweeps`."""
-        kernel = self.kernel if store else self.nothing
 
         def block(start: int, stop: int, out: np.ndarray) -> None:
-            self.kernels.row_sweep(self.pairs, start, stop, epsilon, g, self.a, self.b, f, out, kernel)
+            self.kernels.row_sweep(self.pairs, start, stop, epsilon, g, self.a, self.b, f, out)
 
         return self.blocks.sums(block, len(g))
 
-    def scaled(self, v: np.ndarray) -> np.ndarray:
+    def guide(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> np.ndarray:
         """As in `Sweeps`."""
+        if not self.guided:
+            return self.sweep(f, g, epsilon)
+        m, alpha, inverse = len(g), f / epsilon, 1 / epsilon
+        self.offset[:m] = g * inverse + np.log(self.b)
 
         def block(start: int, stop: int, out: np.ndarray) -> None:
-            self.scaled_sweep(self.kernel, start, stop, v, self.a, out)
+            self.kernels.guided_sweep(self.pairs, start, stop, inverse, self.offset, self.a, alpha, out, self.kernel)
+
+        sums = self.blocks.sums(block, len(self.offset))[:m]
+        f[:] = epsilon * alpha
+        return sums
+
+    def scaled(self, v: np.ndarray) -> np.ndarray:
+        """As in `Sweeps`."""
+        self.scaling[:] = v
+
+        def block(start: int, stop: int, out: np.ndarray) -> None:
+            self.scaled_sweep(self.kernel, start, stop, self.scaling, self.a, out)
 
         return v * self.blocks.sums(block, len(v))
 
     def judge(self, f: np.ndarray, g: np.ndarray, epsilon: float) -> tuple[np.ndarray, Measured | None]:
         """As in `Sweeps`."""
         if not self.measures:
-            return self.sweep(f, g, epsilon, store=False), None
+            return self.sweep(f, g, epsilon), None
         problem, m = self.problem, len(g)
         shrink, lower = 1 - 2 * problem.relative_error, 2 * problem.absolute_error
         spent, least = np.empty(len(f)), np.empty(len(f))
@@ -180,48 +210,59 @@ class Compiled:
             given = epsilon, potential, np.ones(len(part)), mass, values[first : first + step]
 
             def block(start: int, stop: int, sums: np.ndarray, sweep: Any = sweep, given: Any = given) -> None:
-                sweep(start, stop, *given, sums, self.nothing)
+                sweep(start, stop, *given, sums)
 
-            row_blocks(len(part)).sums(block, len(other))
+            row_blocks(len(part), len(other), self.blocks.team).sums(block, len(other))
         return values
 
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of rows, fixed by their number alone, and the threads that work on them."""
+    """Blocks of rows, fixed by the problem alone, and the threads that work on them."""
 
     rows: int
     height: int
-    pool: ThreadPoolExecutor
+    team: Team
+    rooms: dict[int, np.ndarray] = field(default_factory=dict)  # fresh memory costs more than small sums do
 
     def run(self, work: Callable[[int, int], object]) -> None:
         """Call work(start, stop) for each block, on all threads."""
-        run_blocks(work, self.rows, self.height, pool=self.pool)
+        run_blocks(work, self.rows, self.height, team=self.team)
 
     def sums(
         self, work: Callable[[int, int, np.ndarray], object], m: int, reduce: Callable[..., np.ndarray] = np.sum
     ) -> np.ndarray:
         """Call work(start, stop, out (m,)) for each block, and sum (or reduce) what each wrote to its `out`."""
-        partial = np.empty((-(-self.rows // self.height), m))
+        if m not in self.rooms:
+            self.rooms[m] = aligned(-(-self.rows // self.height), 8 * -(-m // 8))
+        partial = self.rooms[m][:, :m]
         self.run(lambda start, stop: work(start, stop, partial[start // self.height]))
         return reduce(partial, axis=0)
 
 
-def row_blocks(rows: int) -> Blocks:
-    """At most 16 blocks of a multiple of four rows."""
-    return Blocks(rows, block_height(rows), ThreadPoolExecutor(max(1, thread_count() - 1)))
+def row_blocks(rows: int, columns: int, team: Team | None = None) -> Blocks:
+    """Blocks of `block_height`, on the threads of the team or new ones."""
+    return Blocks(rows, block_height(rows, columns), team or Team())
 
 
-def block_height(rows: int) -> int:
-    """How many rows each of these blocks has; the last may have fewer."""
-    return 4 * -(-rows // (4 * _BLOCKS))
+def block_height(rows: int, columns: int) -> int:
+    """How many rows each block has; the last may have fewer: at most 16 blocks, none of few pairs, of whole groups."""
+    return GROUP * -(-max(-(-rows // _BLOCKS), _PAIRS // columns) // GROUP)
+
+
+def aligned(*shape: int, kind: Any = np.float64) -> np.ndarray:
+    """An empty array that begins at a cache line."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    room = np.empty(size + 64, np.uint8)
+    skip = -room.ctypes.data % 64
+    return room[skip : skip + size].view(kind).reshape(shape)
 
 
 def pairs_of(
     problem: Problem, rows: np.ndarray | None = None, columns: np.ndarray | None = None, *, turned: bool = False
 ) -> Any:
     """The pairs rows x columns of the problem (None is all), or columns x rows, as kernels take them."""
-    from divergences.optimal_transport._gibbs import Pairs  # compiled
+    from divergences.optimal_transport._gibbs import TILE, Pairs  # compiled
 
     n, m = problem.shape
     rows, columns = (None if v is not None and len(v) == k else v for v, k in ((rows, n), (columns, m)))
@@ -233,7 +274,16 @@ def pairs_of(
     x, y = (v if index is None else v[index] for v, index in ((problem.x, rows), (problem.y, columns)))
     x, y = (y, x) if turned else (x, y)
     metric, power = METRICS.index(problem.metric), float(problem.power)
-    return Pairs(np.ascontiguousarray(x), np.ascontiguousarray(y.T), empty, metric, power)
+    d = x.shape[1]
+    whole, tiles = aligned(GROUP * -(-len(x) // GROUP), 4 * -(-d // 4)), -(-len(y) // TILE)
+    whole[:] = 0.0
+    whole[: len(x), :d] = x
+    by_tile = aligned(tiles, whole.shape[1], TILE)
+    by_tile[:] = 0.0
+    for tile in range(tiles):
+        part = y[tile * TILE : (tile + 1) * TILE]
+        by_tile[tile, :d, : len(part)] = part.T
+    return Pairs(whole, by_tile.reshape(tiles, -1), empty, metric, power)
 
 
 def _laws(problem: Problem, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from divergences.optimal_transport._scaling import rescaled
 from divergences.optimal_transport._solution import GibbsPlan, Solution
 from divergences.optimal_transport.sinkhorn import Sinkhorn
 
-_SHARPER = 1e-4  # of the tolerance, asked of the cross term: its dual value errs downwards, and S may be near 0
+_SHARPER = 5e-5  # of the tolerance, asked of the cross term: its dual value errs downwards, and S may be near 0
 _SHARPEST = 1e-12  # tolerance that rounding leaves within reach
 
 

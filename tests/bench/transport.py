@@ -241,7 +241,7 @@ def streamed_sweep(n: int, d: int) -> Contestants:
     arguments, mass = -np.linspace(0.0, 30.0, n), np.full(n, 1 / n)
 
     def sweep() -> None:
-        sweeps.sweep(np.zeros(n), np.zeros(n), 0.1, store=False)
+        sweeps.sweep(np.zeros(n), np.zeros(n), 0.1)
 
     def exponentials() -> None:
         def block(start: int, stop: int) -> None:

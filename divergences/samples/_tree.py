@@ -294,13 +294,9 @@ def _gather(queries, first, stop, at):
 _TREE = (_POINTS, types.int64, _POINTS, _POINTS)
 
 
-@compiled(types.void(_POINTS, types.int64, types.int64, types.int64, *_TREE, types.boolean, _POINTS, _TABLE))
-def nearest(queries, start, stop, k, points, h, low, high, own, distances, indices):
-    """The k nearest points of queries start:stop, ascending, squared: into `distances` and `indices`, (., k).
-
-    With `own` the queries are the tree's own points, and a point is not its own neighbour.
-    """
-    n, d = points.shape
+@_inline
+def _nearest(queries, start, stop, k, points, h, low, high, own, distances, indices, d):
+    n = len(points)
     at, squared = np.empty((d, LANES)), np.empty((1, LANES))
     waiting, remote = np.empty(h + 3, np.int64), np.empty((h + 3, LANES))
     found, who = np.empty((k + 1, LANES)), np.zeros((k + 1, LANES), np.int64)
@@ -338,6 +334,21 @@ def nearest(queries, start, stop, k, points, h, low, high, own, distances, indic
         for lane in range(min(LANES, stop - first)):
             for slot in range(k):
                 distances[first + lane, slot], indices[first + lane, slot] = found[slot + 1, lane], who[slot + 1, lane]
+
+
+@compiled(types.void(_POINTS, types.int64, types.int64, types.int64, *_TREE, types.boolean, _POINTS, _TABLE))
+def nearest(queries, start, stop, k, points, h, low, high, own, distances, indices):
+    """The k nearest points of queries start:stop, ascending, squared: into `distances` and `indices`, (., k).
+
+    With `own` the queries are the tree's own points, and a point is not its own neighbour. Where the compiler knows the
+    number of coordinates, no loop over them is left.
+    """
+    if points.shape[1] == 2:
+        _nearest(queries, start, stop, k, points, h, low, high, own, distances, indices, 2)
+    elif points.shape[1] == 3:
+        _nearest(queries, start, stop, k, points, h, low, high, own, distances, indices, 3)
+    else:
+        _nearest(queries, start, stop, k, points, h, low, high, own, distances, indices, points.shape[1])
 
 
 @compiled(types.void(_POINTS, types.int64, types.int64, _VALUES, *_TREE, _INDICES))

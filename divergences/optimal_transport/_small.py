@@ -411,13 +411,7 @@ def _between(
     radius = left_radius + right_radius + UNIT * abs(value) + imbalance * (abs(left) + abs(right))
     value, radius = _shared(value, radius, 1.0, shares)
     lower = max(-_above(-value, radius), 0.0)
-    size = 0.0
-    for i in range(n):
-        size += a[i] * abs(f[i])
-    for j in range(m):
-        size += b[j] * abs(g[j])
-    rounding = 32.0 * UNIT * size / shares
-    return (lower, upper) if upper - lower <= GAP * upper + rounding else (np.nan, np.nan)
+    return (lower, upper) if upper - lower <= GAP * upper else (np.nan, np.nan)
 
 
 @compiled(types.boolean(_F1))

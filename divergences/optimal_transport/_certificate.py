@@ -261,4 +261,5 @@ def unscaled(value: float, exponent: float, *, up: bool) -> float:
     if exact or value == 0:
         return scaled
     margin = (8 + abs(exponent)) * UNIT * abs(scaled) + SUBNORMAL  # an exponent that is not whole has been rounded
-    return above(scaled, margin) if up else below(scaled, margin)
+    end = above(scaled, margin) if up else below(scaled, margin)
+    return max(end, 0.0) if value > 0 else min(end, 0.0)  # scaling changes no sign

@@ -39,6 +39,9 @@ def saddle(cost: np.ndarray, a: np.ndarray, b: np.ndarray, tolerance: float, lim
     balanced in closed form (f + t, g - t). It ends where the duality gap is below `tolerance`, relative, or where it is
     negligible, or where steps no longer narrow it.
     """
+    if not cost.any():  # only the totals cost anything: any coupling will do
+        share, half = math.sqrt(a.sum()) * math.sqrt(b.sum()), math.log(a.sum() / b.sum()) / 2
+        return Saddle(np.outer(a, b / share), np.full(len(a), half), np.full(len(b), -half), 0)
     cost = np.where(cost > FAR, NEVER, cost)
     nothing = negligible(cost, a, b)
     # As far from the boundary as costs are, or a hundredth of what the totals cost that differ at least.

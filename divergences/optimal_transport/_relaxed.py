@@ -183,8 +183,9 @@ def extended(
 def proved(balanced: Problem, solver: Solver, problem: Given, mass: float, cut: float = math.inf) -> TransportResult:
     """The bracket of the balanced problem, in which `mass` (internal units) is transported.
 
-    It is solved where its gap is at most 1e-15 of `mass` at the mean cost, whatever points without mass cost. The
-    solver sees costs of at most `cut`, in the caller's units; the bracket is that of the full ones.
+    It is solved where its gap is at most 1e-15 of `mass` at the mean cost, whatever points without mass cost, and a few
+    roundings of all masses, most of which may stay where they are. The solver sees costs of at most `cut`, in the
+    caller's units; the bracket is that of the full ones.
     """
     # Masses that a solver's scaling may flush to 0 would leave potentials unknown that it believes to know.
     least = 2.0**-500 * max(float(balanced.a.max()), float(balanced.b.max()))
@@ -192,7 +193,8 @@ def proved(balanced: Problem, solver: Solver, problem: Given, mass: float, cut: 
     matrix = np.minimum(balanced.cost, scaled(cut, -balanced.exponent))
     solution = solver.solve(replace(balanced, a=a, b=b, matrix=matrix))
     proof = certify(balanced, solution, type(solver).__name__)
-    target = scaled(1e-15 * problem.base.mean_cost * mass, problem.exponent + problem.mass_exponent)
+    known = 1e-15 * mass + 4 * UNIT * balanced.mass
+    target = scaled(known * problem.base.mean_cost, problem.exponent + problem.mass_exponent)
     closed = solution.converged and solution.exact and proof.upper - proof.lower <= target
     return replace(proof, converged=True) if closed else proof
 

@@ -1,5 +1,6 @@
 """The mean of several clouds of points in the sense of transport."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -12,7 +13,7 @@ from divergences._arrays import Array, is_torch, namespace, result_dtype, to_num
 from divergences.errors import ConvergenceError, DataError
 from divergences.optimal_transport._front import wasserstein
 from divergences.optimal_transport._result import TransportResult
-from divergences.optimal_transport._rounding import UNIT, above, dot
+from divergences.optimal_transport._rounding import SUBNORMAL, UNIT, above, dot
 
 CRUMB = 2.0**-49  # mass that is rounding where two clouds step at once
 
@@ -104,8 +105,7 @@ def barycenter(
     given = None if np.all(mass == 1.0 / len(mass)) else mass
     legs, rounding = _legs(points, masses, q, given), _off_one([*plain, given])
     pairs = _apart(points, masses)
-    value, radius = dot(known, np.array([leg.upper for leg in legs]))
-    upper = above(value, radius + rounding * value)
+    upper = _sum_above(known, np.array([leg.upper for leg in legs]), rounding)
     lower = min(_least(pairs, known, rounding), upper)
     distances = np.array([float(to_numpy(leg.distance)) for leg in legs])
     result = Barycenter(q, mass, upper, lower, upper, distances, np.array([*history, upper]), converged)
@@ -242,6 +242,14 @@ def _least(pairs: dict[tuple[int, int], TransportResult], weights: np.ndarray, r
     # Products, their sum and the sum of weights, which is one up to rounding, are off by so many units.
     rounding += (len(found) + 2 * len(weights) + 16) * UNIT
     return max(0.0, float(np.sum(found)) * (1 - rounding))
+
+
+def _sum_above(weights: np.ndarray, costs: np.ndarray, rounding: float) -> float:
+    """An upper bound on sum_i w_i c_i, off by `rounding`, relative; costs >= 0 up to the largest floats."""
+    shift = 600 if costs.max() > 2.0**400 else 0  # `dot` multiplies by 2**27 on its way
+    value, radius = dot(weights, np.ldexp(costs, -shift))
+    radius += rounding * value + (len(costs) * SUBNORMAL if shift else 0.0)
+    return math.ldexp(above(value, radius), shift)
 
 
 def _off_one(masses: list[Any]) -> float:

@@ -190,3 +190,16 @@ def test_what_is_refused():
         dv.barycenter(clouds(3, 2), max_iterations=1)
     assert caught.value.result.lower <= caught.value.result.upper
     assert not dv.barycenter(clouds(3, 2), max_iterations=1, strict=False).converged
+
+
+@pytest.mark.parametrize("clouds", [
+    [[0.0, 1e153], [2e153], [1e153, 3e153]],
+    [np.eye(2) * 1e153, np.ones((1, 2)) * 1e153, -np.eye(2) * 1e153],
+])  # fmt: skip
+def test_costs_near_the_largest_floats(clouds):
+    """They are those of smaller clouds, scaled; no error term overflows on the way."""
+    small = dv.barycenter([np.asarray(x) * 2.0**-500 for x in clouds])
+    large = dv.barycenter(clouds)
+    assert large.cost == pytest.approx(np.ldexp(small.cost, 1000), rel=1e-14)
+    assert large.lower == pytest.approx(np.ldexp(small.lower, 1000), rel=1e-14)
+    assert large.lower <= large.upper < np.inf

@@ -208,3 +208,25 @@ def test_what_is_refused_and_what_stops_early():
         assert result.lower <= best.upper
         assert best.lower <= result.upper
         assert result.gap > 1e-9 * result.cost
+
+
+def test_a_cost_that_underflows_is_not_negative():
+    """Its lower end is 0, not a subnormal number below."""
+    a, b = np.array([0.7, 0.3]) * 1e-200, np.array([0.4, 0.6]) * 1e-200
+    result = dv.unbalanced_transport(
+        cost=np.array([[1.0, 2.0], [3.0, 1.0]]) * 1e-200, a=a, b=b, marginal_cost=1e-200, penalty="kl", strict=False
+    )
+    assert result.lower == 0
+    assert 0 < result.upper < 1e-322
+
+
+@pytest.mark.parametrize(("n", "m", "more"), [(2, 4, 1.0), (5, 1, 1.0), (3, 3, 2.5), (1, 1, 1e-8)])
+def test_costs_that_are_all_zero(n, m, more):
+    """Only the totals A and B count: price (A^1/2 - B^1/2)^2, whatever the masses."""
+    rng = np.random.default_rng(n)
+    a, b = rng.dirichlet(np.ones(n)), more * rng.dirichlet(np.ones(m))
+    result = dv.unbalanced_transport(cost=np.zeros((n, m)), a=a, b=b, marginal_cost=1e-9, penalty="kl")
+    expected = 1e-9 * (np.sqrt(a.sum()) - np.sqrt(b.sum())) ** 2
+    assert result.lower <= expected * (1 + 1e-14) + 1e-40
+    assert expected * (1 - 1e-14) <= result.upper
+    assert result.plan.sum() == pytest.approx(np.sqrt(a.sum() * b.sum()), rel=1e-14)

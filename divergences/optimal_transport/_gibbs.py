@@ -37,8 +37,8 @@ _inline = njit(inline="always", error_model="numpy")
 class Pairs(NamedTuple):
     """Where costs come from: points with a metric and a power, or a matrix (n, m).
 
-    Points are filled up with zeros: x (n, d) to whole groups of rows and of four coordinates, and y (tiles, d * TILE)
-    to whole tiles, each of which holds its columns coordinate by coordinate.
+    Points are filled up with zeros: x (n, d) to whole groups of rows and an even d, and y (tiles, d * TILE) to whole
+    tiles, each of which holds its columns coordinate by coordinate.
     """
 
     x: np.ndarray
@@ -109,6 +109,17 @@ def _squares(x: np.ndarray, i: int, y: np.ndarray, t: int, out: np.ndarray, belo
         below[q] = below[q] + v0 * v0 + v1 * v1 + v2 * v2 + v3 * v3
 
 
+@compiled(types.void(_F2, _I, _F1, _I, _F1, _F1), fastmath={"contract"})
+def _two_squares(x: np.ndarray, i: int, y: np.ndarray, t: int, out: np.ndarray, below: np.ndarray) -> None:
+    """Of the coordinates t and t+1 alone."""
+    wide()
+    a0, a1, b0, b1 = x[i, t], x[i, t + 1], x[i + 1, t], x[i + 1, t + 1]
+    for q in range(TILE):
+        y0, y1 = y[q], y[q + TILE]
+        out[q] = out[q] + (a0 - y0) * (a0 - y0) + (a1 - y1) * (a1 - y1)
+        below[q] = below[q] + (b0 - y0) * (b0 - y0) + (b1 - y1) * (b1 - y1)
+
+
 @compiled(types.void(_F, _F1, _I, _F1), fastmath={"contract"})
 def _lengths(u: float, y: np.ndarray, metric: int, out: np.ndarray) -> None:
     """Add what one coordinate gives to distances other than the Euclidean."""
@@ -146,7 +157,10 @@ def _tile(pairs: Pairs, i: int, tile: int, out: np.ndarray, at: int) -> None:
         o0, o1 = out[k][at : at + TILE], out[k + 1][at : at + TILE]
         o0[:], o1[:] = 0.0, 0.0
         if pairs.metric == EUCLIDEAN:
-            for t in range(0, pairs.x.shape[1], 4):
+            d = pairs.x.shape[1]
+            if d % 4:
+                _two_squares(pairs.x, i + k, y, 0, o0, o1)
+            for t in range(d % 4, d, 4):
                 _squares(pairs.x, i + k, y[t * TILE : (t + 4) * TILE], t, o0, o1)
         else:
             for t in range(pairs.x.shape[1]):
@@ -164,9 +178,10 @@ def _costs(pairs: Pairs, i: int, out: np.ndarray) -> None:
 
 
 @_inline
-def _whole(m: int) -> int:
-    """m, filled up to whole tiles."""
-    return -(-m // TILE) * TILE
+def _plane(m: int) -> np.ndarray:
+    """Room for m columns, filled up to whole tiles, of four rows."""
+    width = -(-m // TILE) * TILE
+    return _room(GROUP * width).reshape(GROUP, width)
 
 
 @compiled(types.float64(_F1), fastmath={"reassoc"})
@@ -249,30 +264,39 @@ def _below_mass(values: np.ndarray, b: np.ndarray, peak: float, inverse: float) 
     return total
 
 
-@compiled(types.Tuple((_F, _F, _F))(_F1, _F, _F1, _F1, _F1))
-def _row(
-    costs: np.ndarray, epsilon: float, g: np.ndarray, b: np.ndarray, values: np.ndarray
-) -> tuple[float, float, float]:
-    """F_i = -epsilon log sum_j b_j exp((g_j - c_ij) / epsilon), a sum, and max_j g_j - c_ij.
+@compiled(types.void(PAIRS, _I, _F, _F1, _F1, _F2, _F2, _F2))
+def _rows(
+    pairs: Pairs, i: int, epsilon: float, g: np.ndarray, b: np.ndarray, costs: np.ndarray, values: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """Of the rows i..i+4: out[0] <- F_i = -epsilon log sum_j b_j exp((g_j - c_ij) / epsilon), out[2] <- max g_j - c_ij.
 
-    The sum is that of `values`, a multiple of the terms of the first.
+    costs is filled, and `values` with a multiple of the terms of F_i; out[1] <- the sums of these.
     """
     m, inverse = len(b), 1.0 / epsilon
-    low, peak = _range(costs, g, values)
-    below = 0.0
-    flat = (peak - low) * inverse < 0.5  # the rounding of a sum near one would be multiplied by a large epsilon
-    if flat:
-        below = _below_mass(values, b, peak, inverse)
-    total = 0.0
-    for first in range(0, m, TILE):
-        last = min(first + TILE, m)
-        total += _exponentials(values[first:last], b[first:last], peak, inverse)
-    best = -peak - epsilon * (np.log1p(below) if flat else np.log(total))
-    if total < TINY:
-        total *= LIFT
-        for j in range(m):
-            values[j] *= LIFT
-    return best, total, peak
+    best, total, peak, least = out[0], out[1], out[2], out[3]
+    least[:], peak[:], total[:] = np.inf, -np.inf, 0.0
+    for low in range(0, m, TILE):
+        high = min(low + TILE, m)
+        _tile(pairs, i, low // TILE, costs, low)
+        for k in range(GROUP):
+            bounds = _range(costs[k][low:high], g[low:high], values[k][low:high])
+            least[k], peak[k] = min(least[k], bounds[0]), max(peak[k], bounds[1])
+    for k in range(GROUP):
+        if (peak[k] - least[k]) * inverse < 0.5:  # a large epsilon would multiply the rounding of a sum near one
+            best[k] = np.log1p(_below_mass(values[k][:m], b, peak[k], inverse))
+        else:
+            best[k] = np.inf
+    for low in range(0, m, TILE):
+        high = min(low + TILE, m)
+        for k in range(GROUP):
+            total[k] += _exponentials(values[k][low:high], b[low:high], peak[k], inverse)
+    for k in range(GROUP):
+        best[k] = -peak[k] - epsilon * (np.log(total[k]) if best[k] == np.inf else best[k])
+        if total[k] < TINY:
+            total[k] *= LIFT
+            for j in range(m):
+                values[k, j] *= LIFT
 
 
 @compiled(types.void(_F1, _F, _F1), fastmath={"contract"})
@@ -293,13 +317,16 @@ def row_sweep(
     columns (m,) receives the column sums of these rows of a_i b_j exp((f_i + g_j - c_ij) / epsilon).
     """
     m = len(b)
-    costs, values = _room(GROUP * _whole(m)).reshape(GROUP, _whole(m)), _room(m)
+    costs, values, found = _plane(m), _plane(m), np.empty((4, GROUP))
     columns[:] = 0.0
     for i in range(start, stop, GROUP):
-        _costs(pairs, i, costs)
-        for k in range(min(GROUP, stop - i)):
-            f[i + k], total, _ = _row(costs[k], epsilon, g, b, values)
-            _add(columns, a[i + k] / total, values)
+        _rows(pairs, i, epsilon, g, b, costs, values, found)
+        last = min(GROUP, stop - i)
+        f[i : i + last] = found[0][:last]
+        for low in range(0, m, TILE):
+            high = min(low + TILE, m)
+            for k in range(last):
+                _add(columns[low:high], a[i + k] / found[1, k], values[k][low:high])
 
 
 @compiled(types.float64(_F1, _F1, _F, _F1), fastmath={"contract", "reassoc", "nnan", "nsz"})
@@ -329,19 +356,18 @@ def measured_sweep(
 ) -> None:  # fmt: skip
     """`row_sweep` and, of the same costs, what the plan spends by row and what `transforms` finds for g."""
     m = len(b)
-    costs, values = _room(GROUP * _whole(m)).reshape(GROUP, _whole(m)), _room(m)
+    costs, values, found = _plane(m), _plane(m), np.empty((4, GROUP))
     columns[:], best[:] = 0.0, np.inf
     for i in range(start, stop, GROUP):
-        _costs(pairs, i, costs)
-        for k in range(min(GROUP, stop - i)):
-            row = costs[k]
-            f[i + k], total, peak = _row(row, epsilon, g, b, values)
-            spent[i + k] = 0.0
-            for low in range(0, m, TILE):
-                high = min(low + TILE, m)
-                spent[i + k] += _spend(values[low:high], row[low:high], a[i + k] / total, columns[low:high])
-            least[i + k] = -peak
-            _cheapest(row, shrink, lower, -peak, best)
+        _rows(pairs, i, epsilon, g, b, costs, values, found)
+        last = min(GROUP, stop - i)
+        f[i : i + last], least[i : i + last], spent[i : i + last] = found[0][:last], -found[2][:last], 0.0
+        for low in range(0, m, TILE):
+            high = min(low + TILE, m)
+            for k in range(last):
+                cost = costs[k][low:high]
+                spent[i + k] += _spend(values[k][low:high], cost, a[i + k] / found[1, k], columns[low:high])
+                _cheapest(cost, shrink, lower, least[i + k], best[low:high])
 
 
 @compiled(types.void(_F1, _F1, _F, _F, _SINGLES), fastmath={"contract"})
@@ -465,7 +491,7 @@ def plan_sums(
 ) -> None:  # fmt: skip
     """Row sums of the Gibbs plan, the factors that take them down to a, and the column sums of the plan so scaled."""
     m = len(b)
-    costs, values = _room(GROUP * _whole(m)).reshape(GROUP, _whole(m)), _room(m)
+    costs, values = _plane(m), _room(m)
     columns[:] = 0.0
     for first in range(start, stop, GROUP):
         _costs(pairs, first, costs)
@@ -482,7 +508,7 @@ def rounded_sums(
 ) -> None:  # fmt: skip
     """Row sums, column sums and the cost by row of the Gibbs plan scaled by both factors; no sum is reordered here."""
     m = len(b)
-    costs, values = _room(GROUP * _whole(m)).reshape(GROUP, _whole(m)), _room(m)
+    costs, values = _plane(m), _room(m)
     columns[:] = 0.0
     for first in range(start, stop, GROUP):
         _costs(pairs, first, costs)
@@ -512,7 +538,7 @@ def transforms(
     Whatever rounding makes of f, it and best, rounded down, are feasible for costs that may be lower by so much.
     """
     m = len(g)
-    costs, values = _room(GROUP * _whole(m)).reshape(GROUP, _whole(m)), _room(m)
+    costs, values = _plane(m), _room(m)
     best[:] = np.inf
     for i in range(start, stop, GROUP):
         _costs(pairs, i, costs)

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from divergences._parallel import Team
 from divergences.optimal_transport._acceleration import Anderson
 from divergences.optimal_transport._problem import Problem
 from divergences.optimal_transport._rounding import dot
@@ -27,10 +28,18 @@ Sweep = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 class Scaling:
     """Potentials of one run, over every `step`-th row and column with mass; the solver's only state that changes."""
 
-    def __init__(self, problem: Problem, max_iterations: int, *, streamed: bool | None, step: int = 1) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        max_iterations: int,
+        *,
+        streamed: bool | None,
+        step: int = 1,
+        team: Team | None = None,
+    ) -> None:
         self.problem = problem
         self.rows, self.columns = np.flatnonzero(problem.a)[::step], np.flatnonzero(problem.b)[::step]
-        self.sweeps = sweeps(problem, self.rows, self.columns, streamed=streamed)
+        self.sweeps = sweeps(problem, self.rows, self.columns, streamed=streamed, team=team)
         self.a, self.b = self.sweeps.a, self.sweeps.b
         self.f, self.g = np.zeros(len(self.a)), np.zeros(len(self.b))
         self.iterations, self.max_iterations = 0, max_iterations

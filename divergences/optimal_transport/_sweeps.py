@@ -22,7 +22,7 @@ COMPILED_FROM = 2**17  # pairs; below, loading Numba costs more
 SHARE = 0.25  # of the machine's memory, that stored kernels may take
 LIGHTEST = 1e-25  # mass, relative to the mean, that single precision can tell from nothing
 GROUP = 4  # rows that kernels take together
-_BLOCKS = 16  # of rows, each with its own sums over columns
+_BLOCKS = 8  # of rows, each with its own sums over columns
 _PAIRS = 2**17  # that a block has at least: fewer are done sooner than a thread wakes up
 
 
@@ -60,12 +60,14 @@ class Sweeps(Protocol):
         ...
 
 
-def sweeps(problem: Problem, rows: np.ndarray, columns: np.ndarray, *, streamed: bool | None) -> Sweeps:
+def sweeps(
+    problem: Problem, rows: np.ndarray, columns: np.ndarray, *, streamed: bool | None, team: Team | None = None
+) -> Sweeps:
     """The right kind for the problem's size, over the given rows and columns, whose masses are positive."""
     n, m = problem.shape
     if n * m < COMPILED_FROM and not streamed:
         return Written(problem, rows, columns)
-    return Compiled(problem, rows, columns, streamed=streamed)
+    return Compiled(problem, rows, columns, streamed=streamed, team=team)
 
 
 class Written:
@@ -116,7 +118,15 @@ class Written:
 class Compiled:
     """By compiled passes, on points without their matrix or on a matrix; the kernel, if stored, in single precision."""
 
-    def __init__(self, problem: Problem, rows: np.ndarray, columns: np.ndarray, *, streamed: bool | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        *,
+        streamed: bool | None,
+        team: Team | None = None,
+    ) -> None:
         from divergences.optimal_transport import _gibbs, _stored  # compiled
 
         self.kernels: Any = _gibbs
@@ -134,7 +144,7 @@ class Compiled:
             )
         self.guided = float(self.b.min()) * m > LIGHTEST
         self.stored = fits and not streamed and self.guided
-        self.blocks = row_blocks(n, m)
+        self.blocks = row_blocks(n, m, team)
         self.offset = aligned(_gibbs.TILE * -(-m // _gibbs.TILE))  # columns, filled up to whole tiles
         self.offset[:] = -np.inf
         height, width = (GROUP * -(-n // GROUP), len(self.offset)) if self.stored else (0, 0)
@@ -246,7 +256,7 @@ def row_blocks(rows: int, columns: int, team: Team | None = None) -> Blocks:
 
 
 def block_height(rows: int, columns: int) -> int:
-    """How many rows each block has; the last may have fewer: at most 16 blocks, none of few pairs, of whole groups."""
+    """How many rows each block has, the last but few: there are at most eight, of whole groups, none of few pairs."""
     return GROUP * -(-max(-(-rows // _BLOCKS), _PAIRS // columns) // GROUP)
 
 
@@ -275,7 +285,7 @@ def pairs_of(
     x, y = (y, x) if turned else (x, y)
     metric, power = METRICS.index(problem.metric), float(problem.power)
     d = x.shape[1]
-    whole, tiles = aligned(GROUP * -(-len(x) // GROUP), 4 * -(-d // 4)), -(-len(y) // TILE)
+    whole, tiles = aligned(GROUP * -(-len(x) // GROUP), 2 * -(-d // 2)), -(-len(y) // TILE)
     whole[:] = 0.0
     whole[: len(x), :d] = x
     by_tile = aligned(tiles, whole.shape[1], TILE)

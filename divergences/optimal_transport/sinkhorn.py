@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from divergences import _checks as check
+from divergences._parallel import Team
 from divergences.errors import DataError
 from divergences.optimal_transport._certificate import bracket
 from divergences.optimal_transport._problem import Problem
@@ -61,9 +62,12 @@ class Sinkhorn:
 
     def solve(self, problem: Problem) -> Solution:
         """A raw solution of `problem`: a Gibbs plan with exact row marginals, and its potentials."""
-        scaling = Scaling(problem, self.max_iterations, streamed=self.streamed)
+        team = Team()
+        scaling = Scaling(problem, self.max_iterations, streamed=self.streamed, team=team)
         step = min(min(problem.shape) // _FEW, _THIN)
-        sample = Scaling(problem, self.max_iterations, streamed=self.streamed, step=step) if step > 1 else scaling
+        sample = scaling
+        if step > 1:
+            sample = Scaling(problem, self.max_iterations, streamed=self.streamed, step=step, team=team)
         mean, largest = (scaling if self.epsilon is None else sample).sweeps.mean_cost(), problem.largest
         epsilon = max(0.05 * mean, _LEAST * largest) or 1.0
         if self.epsilon is not None:

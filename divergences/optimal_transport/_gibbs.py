@@ -484,6 +484,19 @@ def _plan_row(
     return total
 
 
+@compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F2))
+def plan_rows(
+    pairs: Pairs, start: int, stop: int, epsilon: float, f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """The Gibbs plan (n, m), as `plan_sums` sums it."""
+    costs = _plane(len(b))
+    for first in range(start, stop, GROUP):
+        _costs(pairs, first, costs)
+        for i in range(first, min(first + GROUP, stop)):
+            _plan_row(costs[i - first], f[i], a[i], g, b, 1.0 / epsilon, out[i])
+
+
 @compiled(types.void(PAIRS, _I, _I, _F, _F1, _F1, _F1, _F1, _F1, _F1, _F1))
 def plan_sums(
     pairs: Pairs, start: int, stop: int, epsilon: float, f: np.ndarray, g: np.ndarray, a: np.ndarray, b: np.ndarray,

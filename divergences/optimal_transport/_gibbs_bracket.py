@@ -83,6 +83,20 @@ def _charged(
     return above(value, radius), off * problem.worst
 
 
+def written(plan: GibbsPlan) -> np.ndarray:
+    """The plan (n, m), as the bracket prices it: no other way gives the same where costs round by over epsilon."""
+    from divergences.optimal_transport import _gibbs  # compiled
+
+    problem, out = plan.problem, np.empty(plan.problem.shape)
+    pairs, given = pairs_of(problem), _given(problem, plan)
+
+    def block(start: int, stop: int) -> None:
+        _gibbs.plan_rows(pairs, start, stop, plan.epsilon, *given, out)
+
+    row_blocks(*problem.shape).run(block)
+    return out
+
+
 def _sums(problem: Problem, plan: GibbsPlan) -> tuple[np.ndarray, np.ndarray, float]:
     """Factors that take rows down to their masses, the column sums after that, and a bound on the L1 error before."""
     from divergences.optimal_transport import _gibbs  # compiled

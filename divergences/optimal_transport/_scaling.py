@@ -43,6 +43,7 @@ class Scaling:
         self.a, self.b = self.sweeps.a, self.sweeps.b
         self.f, self.g = np.zeros(len(self.a)), np.zeros(len(self.b))
         self.iterations, self.max_iterations = 0, max_iterations
+        self.limit = max_iterations  # of this run
         self.measured: Measured | None = None  # of the plan at f and g
         self.path: list[tuple[float, np.ndarray]] = []  # the latest two epsilons and what g they ended with
 
@@ -55,6 +56,7 @@ class Scaling:
         if len(self.path) == 2 and epsilon != self.path[-1][0]:
             (first, there), (second, here) = self.path
             self.g = here + (here - there) * ((epsilon - second) / (second - first))
+        self.limit = self.max_iterations if judged else self.max_iterations - 1  # one is kept for the last epsilon
         converged = self._converge(epsilon, tolerance, judged=judged)
         self._remember(epsilon)
         return converged
@@ -84,12 +86,10 @@ class Scaling:
 
     def _streamed(self, epsilon: float, tolerance: float, sweep: Sweep) -> bool:
         """By sweeps that compute the kernel anew."""
-        while True:
+        while self.iterations < self.limit:
             sums, tame = self._swept(sweep, epsilon)
             if self._error(sums) <= tolerance:
                 return True
-            if self.iterations >= self.max_iterations:
-                return False
             if not tame:
                 self._update(sums, epsilon)
                 continue
@@ -98,6 +98,7 @@ class Scaling:
             self.g = self.g + epsilon * v
             if reached:
                 return True
+        return False
 
     def _anew(self, sweep: Sweep, g: np.ndarray, epsilon: float, v: np.ndarray) -> np.ndarray:
         """The sums of columns after v scales those of the kernel at g, which moves f."""
@@ -105,12 +106,10 @@ class Scaling:
 
     def _stored(self, epsilon: float, tolerance: float, *, judged: bool) -> bool:
         """By readings of a stored kernel, which is computed anew where scalings become large."""
-        while True:
+        while self.iterations < self.limit:
             sums, tame = self._swept(self.sweeps.guide, epsilon)
             if self._error(sums) <= tolerance and not (judged and tame and self.sweeps.guided):
                 return True
-            if self.iterations >= self.max_iterations:
-                return False
             if not tame:
                 self._update(sums, epsilon)
             elif judged:
@@ -122,6 +121,7 @@ class Scaling:
                 self.g = self.g + epsilon * v
                 if reached:
                     return True
+        return False
 
     def _swept(self, sweep: Sweep, epsilon: float) -> tuple[np.ndarray, bool]:
         """The sums of columns after one sweep, and whether scaling by them is far from overflow and underflow.
@@ -147,7 +147,7 @@ class Scaling:
         while True:
             v, sums, reached = self._approach(v, sums, aim, self.sweeps.scaled, _MARGIN * tolerance)
             self.g = g + epsilon * v
-            if not reached or self.iterations >= self.max_iterations:
+            if not reached or self.iterations >= self.limit:
                 return False
             exact, self.measured = self.sweeps.judge(self.f, self.g, epsilon)
             self.iterations += 1
@@ -187,13 +187,13 @@ class Scaling:
         memory, error = Anderson(self.b), float(np.sum(np.abs(sums - aim)))
         best, idle = error, 0
         while error > tolerance:
-            if self.iterations >= self.max_iterations:
+            if self.iterations >= self.limit:
                 return v, sums, False
             plain = v + np.log(aim / sums)
             following = memory.step(v, plain - v) if error < _NEAR else plain
             sums, worse = self._scaled(scaled, following), error * _WORSE
             error = float(np.sum(np.abs(sums - aim)))
-            if not error <= worse and memory.count:
+            if not error <= worse and memory.count and self.iterations < self.limit:
                 memory.forget()
                 following = plain
                 sums = self._scaled(scaled, following)

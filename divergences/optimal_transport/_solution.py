@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from divergences.errors import DataError
-from divergences.optimal_transport._problem import Problem
+from divergences.optimal_transport._problem import Problem, guard_memory
 
 LARGEST = 709.0  # exp of it is a float64
 
@@ -23,7 +23,13 @@ class GibbsPlan:
     epsilon: float
 
     def dense(self) -> np.ndarray:
-        """The plan (n, m), freshly allocated."""
+        """The plan (n, m), freshly allocated; by the passes that price it where the problem is large."""
+        from divergences.optimal_transport import _certificate, _gibbs_bracket
+
+        if self.problem.shape[0] * self.problem.shape[1] >= _certificate.COMPILED_FROM:
+            if self.problem.matrix is None:
+                guard_memory(*self.problem.shape)
+            return _gibbs_bracket.written(self)
         plan = np.subtract(self.f[:, None], self.problem.cost)
         plan += self.g
         plan /= self.epsilon

@@ -95,6 +95,8 @@ class Sinkhorn:
         proof = bracket(problem, solution)
         while converged and proof.upper - proof.lower > wanted:
             epsilon *= _SHRINK
+            if scaling.iterations >= self.max_iterations:
+                return replace(solution, converged=False)
             if epsilon < _FINEST * largest:
                 return replace(solution, converged=False, notes=("rounding does not let the bracket reach gap",))
             converged = scaling.run(epsilon, self.tolerance)

@@ -162,6 +162,18 @@ def test_cost_is_that_of_the_plan(compiled):
     assert charged
 
 
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-12, 1e-15])
+def test_cost_is_that_of_the_plan_below_rounding(epsilon):
+    """Where costs round by more than epsilon, the plan written out is the one that was priced."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(380, 3)) + 1e3, rng.normal(size=(400, 3)) + 1e3
+    r = wasserstein(x, y, 2, solver=Sinkhorn(epsilon, max_iterations=40), strict=False)
+    cost = float(np.sum(r.plan * np.sum((x[:, None] - y) ** 2, axis=2)))
+    assert -1e-12 * cost <= r.cost - cost <= 0.01 * r.gap + 1e-12 * cost
+    assert r.plan.sum(axis=0) == pytest.approx(np.full(400, 1 / 400), abs=1e-15)
+    assert r.plan.sum(axis=1) == pytest.approx(np.full(380, 1 / 380), abs=1e-15)
+
+
 @pytest.mark.parametrize("epsilon", [None, 0.3])
 def test_gap_after_a_start_on_fewer_points(epsilon):
     """A wanted gap lowers epsilon further where the first epsilon was begun on a sample of the points."""
@@ -296,7 +308,7 @@ def test_a_useless_kernel(monkeypatch):
     assert r.regularized == pytest.approx(right.regularized, rel=1e-9)  # type: ignore[attr-defined]
     r = wasserstein(x, y, 2, solver=Sinkhorn(0.5, max_iterations=20), strict=False)
     assert not r.converged
-    assert r.iterations <= 22
+    assert r.iterations <= 20
     assert r.lower <= wasserstein(x, y, 2).cost <= r.upper
 
 
@@ -307,7 +319,7 @@ def test_limit(limit, compiled):
     with pytest.raises(ConvergenceError) as caught:
         wasserstein(x, y, solver=Sinkhorn(0.002, max_iterations=limit))
     r = caught.value.result
-    assert r.iterations <= limit + 8  # one exact sweep for each epsilon on the way
+    assert r.iterations <= limit
     assert r.lower <= wasserstein(x, y).cost <= r.upper
 
 

@@ -150,8 +150,18 @@ def log_sum(logs: np.ndarray) -> np.ndarray:
         return shift + np.log(np.sum(np.exp(logs - shift), axis=0))
 
 
-def refine(axes: Axes, evaluate: Evaluate, panels: Panels, floor: float) -> Panels:
-    """Halve the panels that hold the error until it is below the tolerance, or below rounding (`floor` for P and Q)."""
+def refine(
+    axes: Axes,
+    evaluate: Evaluate,
+    panels: Panels,
+    floor: float,
+    *,
+    allowed: Callable[[int], bool] = lambda points: True,
+) -> Panels:
+    """Halve the panels that hold the error until it is below the tolerance, or below rounding (`floor` for P and Q).
+
+    Each round first asks whether it is `allowed` to evaluate so many points.
+    """
     before, stalled = np.full(3, np.inf), 0
     for _ in range(ROUNDS):
         sums = total(panels)
@@ -168,7 +178,7 @@ def refine(axes: Axes, evaluate: Evaluate, panels: Panels, floor: float) -> Pane
         over = (panels.error > share) & (panels.error > panels.integral + ROUNDED)
         middle = (panels.low + panels.high) / 2
         split = over.any(axis=1) & (panels.low < middle) & (middle < panels.high)
-        if not split.any() or len(panels.axis) > MOST_PANELS:
+        if not split.any() or len(panels.axis) > MOST_PANELS or not allowed(2 * int(split.sum()) * len(rule()[0])):
             return panels
         rest, chosen = panels.where(~split), panels.where(split)
         middle = middle[split]

@@ -14,7 +14,7 @@ from divergences.densities._law import Law
 from divergences.densities.adapters import interval, law_of, with_centres
 from divergences.densities.closed_forms import affinity, closed_form, exact, factors
 from divergences.densities.monte_carlo import monte_carlo
-from divergences.densities.quadrature import quadrature
+from divergences.densities.quadrature import SECONDS, quadrature
 from divergences.densities.sums import disjoint, summation
 from divergences.errors import DataError
 from divergences.f_divergences.f_divergence import FDivergence
@@ -22,10 +22,18 @@ from divergences.f_divergences.families import alpha
 
 
 def between(
-    divergence: FDivergence, p: Any, q: Any, *, support: Any = None, rng: Any = None, size: int = 100_000
+    divergence: FDivergence,
+    p: Any,
+    q: Any,
+    *,
+    support: Any = None,
+    rng: Any = None,
+    size: int = 100_000,
+    time_limit: float = SECONDS,
 ) -> Estimate:
     """D(P, Q) of two distributions; see `FDivergence.between`."""
-    return _value(divergence, *laws(p, q, support), generator(rng), count(size, "size", minimum=100))
+    seconds, draws = positive(time_limit, "time_limit"), count(size, "size", minimum=100)
+    return _value(divergence, *laws(p, q, support), generator(rng), draws, seconds)
 
 
 def laws(p: Any, q: Any, support: Any) -> tuple[Law, Law]:
@@ -44,7 +52,9 @@ def laws(p: Any, q: Any, support: Any) -> tuple[Law, Law]:
     return first, second
 
 
-def _value(divergence: FDivergence, p: Law, q: Law, rng: np.random.Generator, size: int) -> Estimate:
+def _value(
+    divergence: FDivergence, p: Law, q: Law, rng: np.random.Generator, size: int, seconds: float = SECONDS
+) -> Estimate:
     pair = Pair(divergence, p, q)
     discrete = [law.kind in ("lattice", "atoms") for law in (p, q)]
     if discrete[0] != discrete[1] or ("simplex" in (p.kind, q.kind) and p.kind != q.kind):
@@ -54,7 +64,7 @@ def _value(divergence: FDivergence, p: Law, q: Law, rng: np.random.Generator, si
         return found
     if p.dimension != 1:
         return monte_carlo(pair, rng, size)
-    return summation(pair) if all(discrete) else quadrature(pair)
+    return summation(pair) if all(discrete) else quadrature(pair, seconds)
 
 
 def renyi_between(

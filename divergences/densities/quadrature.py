@@ -6,8 +6,11 @@ Between them panels are laid at the scales of both laws and refined by the diffe
 integrals of p and q run along: mass that the panels missed, or that a callable does not have, is seen and charged.
 """
 
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from math import exp, inf, isfinite, isinf, log
+from math import exp, inf, isfinite, isinf, isnan, log, nan
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +20,7 @@ from divergences._results import Estimate, Interval
 from divergences.densities import _tails
 from divergences.densities._integrand import Pair, Values, limits, refuse_underflow
 from divergences.densities._law import Law
-from divergences.densities._panels import Axes, Axis, Panels, log_sum, measure, refine, total
+from divergences.densities._panels import Axes, Axis, Evaluate, Panels, log_sum, measure, refine, total
 from divergences.densities._tails import STEP, Tail
 from divergences.densities.closed_forms import LARGEST, beyond
 from divergences.errors import ConvergenceError, NotNormalizedError
@@ -25,7 +28,35 @@ from divergences.errors import ConvergenceError, NotNormalizedError
 NORMALISED = 1e-6  # how far the integral of a caller's density may be from one
 MISSED = 1e-8  # how much mass of a known law the panels may miss before the answer is withheld
 UNSEEN = 1e-9  # mass beyond the last panel, where a law is known by its trend only
+SECONDS = 30.0  # after which slow densities are not asked again
 FAR_POWERS = np.arange(0, 1075)
+
+
+@dataclass
+class Watch:
+    """Sees how long densities take, and refuses points that would take longer than the seconds given."""
+
+    seconds: float
+    points: int = 0
+    spent: float = 0.0
+    refused: bool = False
+
+    def timed(self, evaluate: Evaluate) -> Evaluate:
+        """The same function, watched."""
+
+        def watched(edge: np.ndarray, t: np.ndarray, active: tuple[bool, bool]) -> Values:
+            start = perf_counter()
+            found = evaluate(edge, t, active)
+            self.spent += perf_counter() - start
+            self.points += len(t)
+            return found
+
+        return watched
+
+    def allows(self, points: int) -> bool:
+        """Whether so many more points will be done in time, at the pace so far."""
+        self.refused = self.spent * (1 + points / max(self.points, 1)) > self.seconds
+        return not self.refused
 
 
 class Piece(NamedTuple):
@@ -37,15 +68,22 @@ class Piece(NamedTuple):
 
 
 class End(NamedTuple):
-    """A logarithmic axis towards an end, and what lies beyond its last panel for the integrand, P and Q."""
+    """A logarithmic axis towards an end, and what lies beyond its last panel for the integrand, P and Q.
+
+    `gone` are the places from which on the density of P, and of Q, is 0 within its support; NaN for none.
+    """
 
     axis: Axis
     cuts: np.ndarray
     tails: tuple[Tail, Tail, Tail]
+    gone: tuple[float, float]
 
 
-def quadrature(pair: Pair) -> Estimate:
-    """The value, with [value - bound, value + bound] as its interval; infinite where that is found."""
+def quadrature(pair: Pair, seconds: float = SECONDS) -> Estimate:
+    """The value, with [value - bound, value + bound] as its interval; infinite where that is found.
+
+    Panels are halved as long as that will take no more than so many seconds; what is left is in the bound.
+    """
     axes: list[Axis] = []
     starts: list[tuple[int, float, float]] = []
     ends: list[tuple[str, End]] = []
@@ -69,21 +107,37 @@ def quadrature(pair: Pair) -> Estimate:
     if infinite:
         return _infinite(infinite)
 
-    def evaluate(edge: np.ndarray, t: np.ndarray, active: tuple[bool, bool]) -> Values:
-        return _settled(pair, edge, t, active)
-
+    watch = Watch(seconds)
+    evaluate = watch.timed(partial(_settled, pair))
     columns = Axes(axes)
     index, low, high = (np.array(column) for column in zip(*starts, strict=True))
     panels = measure(columns, evaluate, index, low.astype(float), high.astype(float))
     floor = 1e3 * max(pair.p.unit, pair.q.unit)
-    panels = refine(columns, evaluate, panels, max(1e-12, floor))
-    return _answer(pair, panels, ends)
+    panels = refine(columns, evaluate, panels, max(1e-12, floor), allowed=watch.allows)
+    try:
+        found = _answer(pair, panels, ends)
+    except ConvergenceError as error:
+        raise ConvergenceError(f"{error} Quadrature {_slow(watch)}" if watch.refused else str(error), None) from None
+    return replace(found, notes=(*found.notes, _slow(watch))) if watch.refused else found
+
+
+def _slow(watch: Watch) -> str:
+    return (
+        f"stopped early: the densities take {watch.spent / watch.points:.2g} s a point, and time_limit is "
+        f"{watch.seconds:g} s; what more points would settle is in the bound"
+    )
 
 
 def _refuse_endless(pair: Pair, ends: list[tuple[str, End]]) -> None:
-    """A density that is not integrable has no divergence from anything, and must not make one infinite."""
+    """A density that is not integrable has no divergence from anything, and must not make one infinite.
+
+    One that vanishes before its decay can be read has underflowed.
+    """
     for where, end in ends:
-        for law, name, tail in ((pair.p, "P", end.tails[1]), (pair.q, "Q", end.tails[2])):
+        for i, (law, name) in enumerate(((pair.p, "P"), (pair.q, "Q"))):
+            tail, gone = end.tails[i + 1], end.gone[i]
+            if tail.error == inf and not isnan(gone):
+                refuse_underflow(name, gone)
             if tail.verdict == "infinite":
                 raise NotNormalizedError(
                     f"The density of {name} ({law.name}) must be integrable; {where} {tail.why}. Pass the "
@@ -182,7 +236,16 @@ def _ladder(pair: Pair, axis: Axis, direction: float) -> End:
     tails = tuple(_tails.read(part[:valid], distance[:valid]) for part in heights)
     stop = max(tail.stop for tail in tails)
     cuts = direction * STEP * powers[: stop + 1]
-    return End(axis, np.sort(cuts), (tails[0], tails[1], tails[2]))
+    places = axis.edge + axis.sign * distance
+    p_gone, q_gone = (_gone(part, places, on) for part, on in ((values.p, axis.active[0]), (values.q, axis.active[1])))
+    return End(axis, np.sort(cuts), (tails[0], tails[1], tails[2]), (p_gone, q_gone))
+
+
+def _gone(heights: np.ndarray, places: np.ndarray, active: bool) -> float:
+    """Where the density of an active law begins to be 0 up to the end of a ladder; NaN for nowhere."""
+    alive = np.flatnonzero(~np.isneginf(heights))
+    last = int(alive[-1]) if len(alive) else -1
+    return float(places[last + 1]) if active and last + 1 < len(places) else nan
 
 
 def _valid(values: Values, active: tuple[bool, bool]) -> int:
@@ -280,5 +343,9 @@ def _missing(law: Law, integral: float, error: float, name: str) -> float:
             + (" If it has a narrow part far from the rest, write it as a dv.Mixture." if mass < 1 else "")
         )
     if gap > max(MISSED, law.unit) and law.trusted:
-        raise ConvergenceError(f"Quadrature found {mass:.9g} of the mass of {name} ({law.name}).", None)
+        raise ConvergenceError(
+            f"Quadrature must find the mass of {name} ({law.name}) to {MISSED:g}; it found {mass:.9g}. Where its "
+            f"density is no better, pass it as a callable, lambda x: d.logpdf(x), of which {NORMALISED:g} is required.",
+            None,
+        )
     return gap

@@ -270,11 +270,14 @@ class FDivergence:
             value = expectation(float64(t_p), p, "p") - expectation(self._conjugate(float64(t_q)), q, "q")
         return scalar(xp.astype(xp.where(xp.isnan(value), xp.full_like(value, -np.inf), value), dtype))
 
-    def between(self, p: Any, q: Any, *, support: Any = None, rng: Any = None, size: int = 100_000) -> Estimate:
+    def between(
+        self, p: Any, q: Any, *, support: Any = None, rng: Any = None, size: int = 100_000, time_limit: float = 30.0
+    ) -> Estimate:
         """D(P, Q) of distributions: closed form, else quadrature with a bound, else Monte Carlo; docs/densities.md.
 
         Each is a SciPy or torch distribution, an object with `logpdf`, a log density, or a `Mixture`. `support`: (low,
-        high) of callables. `rng`, `size`: seed and draws of Monte Carlo. Raises DataError, NotNormalizedError.
+        high) of callables. `rng`, `size`: seed and draws of Monte Carlo. `time_limit`: seconds after which quadrature
+        asks slow densities no more; a note says so. Raises DataError, NotNormalizedError, ConvergenceError.
 
         >>> import divergences as dv, scipy.stats as st
         >>> dv.neyman.between(st.norm(0, 1), st.norm(1, 2)).value
@@ -282,7 +285,7 @@ class FDivergence:
         """
         from divergences.densities.between import between
 
-        return between(self, p, q, support=support, rng=rng, size=size)
+        return between(self, p, q, support=support, rng=rng, size=size, time_limit=time_limit)
 
     @property
     def reverse(self) -> "FDivergence":

@@ -173,6 +173,7 @@ BAD = [
     (lambda x: None, NORMAL, "real numbers; got dtype object"),
     (lambda x: np.full(np.shape(x), -np.inf), NORMAL, "infinite at all of .* points tried"),
     (lambda x: np.log(np.exp(-x * x / 2)) - LOG_ROOT, stats.cauchy(), "that underflowed"),
+    (lambda x: np.log(stats.norm.pdf(x)), NORMAL, "P is -inf at .* that underflowed"),
     (lambda x: -(x**2).sum(axis=-1), FULL, "P must be able to draw samples"),
     (dv.Mixture([0.5, 0.5], [NORMAL, stats.poisson(3)]), NORMAL, "components of P must lie on one space"),
     (dv.Mixture([1.0], [NORMAL, NORMAL]), NORMAL, "one weight per component"),

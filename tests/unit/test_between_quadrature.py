@@ -1,6 +1,7 @@
 """Quadrature between densities: known values, true bounds, infinities that are found, and the rule itself."""
 
 import math
+import time
 from typing import Any
 
 import mpmath as mp
@@ -287,3 +288,27 @@ def test_near_equality_without_a_family_widens_the_bound():
     found = value(dv.kl, p, q)
     assert ends(found).low <= 5e-19 <= ends(found).high
     assert ends(found).high > 5.00001e-19
+
+
+def test_slow_densities_end_in_time_with_an_honest_bound():
+    """Where more panels would take longer than `time_limit` there are no more: a note, and a bound that is wider."""
+
+    def slow(x):
+        time.sleep(1e-4 * np.size(x))
+        return np.logaddexp(stats.norm.logpdf(x, -1) - np.log(3), stats.norm.logpdf(x, 1, 0.3) - np.log(1.5))
+
+    law, early = stats.norm(0.5, 2), 0.1
+    began = time.perf_counter()
+    stopped = dv.js.between(slow, law, time_limit=early)
+    seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    whole = dv.js.between(slow, law)
+    assert seconds < time.perf_counter() - began
+    assert "time_limit is 0.1 s" in stopped.notes[-1]
+    assert len(whole.notes) == len(stopped.notes) - 1
+    (low, high), (inner_low, inner_high) = ends(stopped), ends(whole)
+    assert low <= inner_low <= inner_high <= high
+    assert high - low > inner_high - inner_low
+    for bad in (0, -1, math.nan, True):
+        with pytest.raises(dv.DataError, match="time_limit"):
+            dv.js.between(law, law, time_limit=bad)

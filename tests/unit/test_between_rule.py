@@ -101,7 +101,7 @@ def test_a_law_whose_mass_is_missed_is_refused():
     """The planted error: a law that hides a part of its mass from the panels is not integrated in silence."""
     p = law_of(NORMAL, "P")
     half = replace(p, near=None, log_density=lambda x: p.log_density(x) - 0.01)
-    with pytest.raises(dv.ConvergenceError, match=r"0\.99004983.* of the mass of P"):
+    with pytest.raises(dv.ConvergenceError, match=r"mass of P .* found 0\.99004983"):
         quadrature(Pair(dv.kl, half, p))
 
 

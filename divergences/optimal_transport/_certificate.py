@@ -31,7 +31,7 @@ Plan = coo_array | np.ndarray
 NEGLIGIBLE = (
     64 * UNIT
 )  # residual mass, relative, that is rounding and not a missing piece of plan; more for many points
-INVISIBLE = 2.0**-44  # of a cost, far below every gap that is asked for
+INVISIBLE = 2.0**-36  # of a cost, far below every gap that is asked for
 
 
 class Bracket(NamedTuple):

@@ -101,7 +101,7 @@ def certify(problem: Problem, solution: Solution, solver: str) -> TransportResul
     unavoidable, is at most 1e-9 * max(cost, 1e-6 * mean cost).
     """
     proof = bracket(problem, solution)
-    converged = solution.converged and (not solution.exact or proof.upper - proof.lower <= _target(problem, proof))
+    converged = solution.converged and (not solution.exact or _closed(problem, proof))
     notes = solution.notes
     if converged and proof.marginal_error > 2 * solution.tolerance + NEGLIGIBLE:  # both sides
         converged, notes = False, (*notes, "rounding keeps the marginals from the tolerance at so small an epsilon")
@@ -135,13 +135,16 @@ def accept(result: TransportResult, *, strict: bool) -> TransportResult:
     )
 
 
-def _target(problem: Problem, proof: Bracket) -> float:
-    """The widest gap that counts as solved."""
-    target = 1e-9 * max(abs(proof.upper), 1e-6 * problem.mean_cost * problem.mass)
+def _closed(problem: Problem, proof: Bracket) -> bool:
+    """Whether the gap is narrow enough to count as solved."""
+    gap = proof.upper - proof.lower
+    if gap <= 1e-9 * abs(proof.upper):
+        return True
     # Potentials and masses are themselves rounded to float64: no answer can be closer than that.
     floor = 32 * UNIT * float(problem.a @ np.abs(proof.f) + problem.b @ np.abs(proof.g))
     # Nor than what underflow may have taken from costs, where that is next to nothing of the largest.
-    return target + floor + 4 * min(problem.absolute_error, 2.0**-900 * problem.largest) * problem.mass
+    floor += 4 * min(problem.absolute_error, 2.0**-900 * problem.largest) * problem.mass
+    return gap <= 1e-9 * max(abs(proof.upper), 1e-6 * problem.mean_cost * problem.mass) + floor
 
 
 def _potential(values: np.ndarray, problem: Problem) -> np.ndarray:

@@ -272,16 +272,19 @@ def _lay(cost: np.ndarray, root: int, tree: np.ndarray, potential: np.ndarray) -
         v = _next(v, root, tree)
 
 
-@compiled(types.Tuple((_I2, _F1))(_F2, _I1, _I1))
-def simplex(cost: np.ndarray, supply: np.ndarray, demand: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The tree of an optimal flow and its potentials, rows before columns; uses up the masses."""
+@compiled(types.Tuple((_I2, _F1))(_F2, _I1, _I1, _I))
+def simplex(cost: np.ndarray, supply: np.ndarray, demand: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """The tree of an optimal flow and its potentials, rows before columns; uses up the masses.
+
+    After `limit` pivots, or PIVOTS for each row and column, the flow is feasible and no more.
+    """
     n, m = cost.shape
     cells = _cells(cost, supply, demand)
     tree, potential = _grown(n, m, cells), np.empty(n + m)
     root, g = n + cells[1, n + m - 2], potential[n:]
     _lay(cost, root, tree, potential)
     i, looked, fresh = 0, 0, True
-    for _ in range(PIVOTS * (n + m)):
+    for _ in range(min(limit, PIVOTS * (n + m))):
         worst, row, at = 0.0, -1, 0.0
         for _ in range(min(ROWS, n)):
             least = _least(cost, i, g, 1.0)
@@ -389,7 +392,7 @@ def _between(
 ) -> tuple[float, float]:  # fmt: skip
     """Both ends from the costs; a and b are the masses times `shares`."""
     n, m = cost.shape
-    tree, potential = simplex(cost, supply, demand)
+    tree, potential = simplex(cost, supply, demand, FULL)
     mass, paid, count, rounded = np.empty(n + m), np.empty(n + m), 0, False
     for v in range(n + m):
         p, amount = tree[PARENT, v], tree[FLOW, v]

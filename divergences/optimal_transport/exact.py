@@ -1,4 +1,4 @@
-"""Exact transport between any two measures: dense by POT, sparse by our own kernels."""
+"""Exact transport between any two measures: small ones by POT, others by our own kernels, with or without a matrix."""
 
 import math
 import os
@@ -18,6 +18,7 @@ from divergences.optimal_transport._staircase import counted_masses, whole_masse
 _BACKENDS = ("PYTORCH", "JAX", "CUPY", "TENSORFLOW")
 # Where the plain run leaves slack, costs above these multiples of the largest row or column minimum are cut off.
 _CUTS = (2.0**12, 2.0**24, 2.0**6)
+LARGE = 2**22  # costs beyond which POT's simplex is as quick as ours
 _OPTIMAL, _PIVOT_LIMIT = 1, 3  # POT's result codes
 
 
@@ -27,11 +28,13 @@ class Exact:
 
     Between points with more than `dense` pairs the n x m costs are never written out: memory is O(n + m + plan). Plans
     are made from coarse to fine on few arcs, and all pairs are priced until none would lower the cost
-    (`_multiscale`). Other problems go to POT's simplex on the matrix.
+    (`_multiscale`). Other problems go to a simplex on the matrix: POT's below `compiled` costs, since it waits for no
+    compiler, and our own from there on (`_small`), which is quicker; POT's again beyond 2**22 costs, where it no longer
+    is, and where ours leaves slack.
 
     `max_iterations` bounds the pivots, `seconds` the time spent on points without a matrix (it is looked at between
     steps). A run that meets a limit does not converge, and its bracket is still true. The result's `iterations` counts
-    pivots, or runs of POT's simplex, which does not report its pivots.
+    pivots, or runs of a simplex on the matrix.
 
     POT's pivot rule compares costs with an absolute tolerance, which fails silently when a few costs are enormous.
     So costs are shifted and scaled to at most one, optimality is checked by complementary slackness, and where it
@@ -52,10 +55,12 @@ class Exact:
     max_iterations: int = 10_000_000
     seconds: float = math.inf
     dense: int = 2**18
+    compiled: int = 2**15
 
     def __post_init__(self) -> None:
         check.count(self.max_iterations, "max_iterations")
         check.count(self.dense, "dense", minimum=0)
+        check.count(self.compiled, "compiled", minimum=0)
         if self.seconds != math.inf:
             check.positive(self.seconds, "seconds")
 
@@ -89,15 +94,16 @@ class Exact:
         return Solution(plan, f, g, pivots, out.finished)
 
     def _dense(self, problem: Problem) -> Solution:
-        """The solution by POT."""
+        """The solution on the matrix."""
         # POT leaves points without mass out of its dual, so they stay outside and bind nothing.
         rows, columns = np.flatnonzero(problem.a), np.flatnonzero(problem.b)
         a, b, unit = whole_masses(problem.a[rows], problem.b[columns])
         rows, columns, a, b = rows[a > 0], columns[b > 0], a[a > 0], b[b > 0]  # a mass may have been flushed to 0
         whole = problem.shape == (len(rows), len(columns))
         cost = problem.cost if whole else problem.cost[np.ix_(rows, columns)]
-        runs = []
-        for cut in _cuts(cost):
+        own = self.compiled <= cost.size <= LARGE
+        runs = [_own_simplex(a, b, cost, self.max_iterations)] if own else []
+        for cut in _cuts(cost) if not runs or runs[0].slack > 1e-10 * runs[0].size else ():
             runs.append(_simplex(a, b, cost, cut, self.max_iterations))
             if not runs[-1].finished or runs[-1].slack <= 1e-10 * runs[-1].size:
                 break
@@ -139,6 +145,22 @@ def _simplex(a: np.ndarray, b: np.ndarray, cost: np.ndarray, cut: float, limit: 
     paid = mass * cost[i, j]
     slack = float(np.sum(np.abs(paid - mass * (f[i] + g[j]))))
     return _Run(i, j, mass, f, g, slack, float(np.sum(np.abs(paid))), code == _OPTIMAL)
+
+
+def _own_simplex(a: np.ndarray, b: np.ndarray, cost: np.ndarray, limit: int) -> _Run:
+    """One run of our own simplex, whose flows are whole numbers; its slack counts what the potentials exceed, too."""
+    from divergences.optimal_transport._small import FLOW, PARENT, simplex  # its kernels are compiled
+
+    supply, demand, unit = counted_masses(a, b)
+    n = len(a)
+    tree, potential = simplex(np.ascontiguousarray(cost), supply.copy(), demand.copy(), limit)
+    v = np.flatnonzero((tree[PARENT] >= 0) & (tree[FLOW] > 0))
+    i, j = np.minimum(v, tree[PARENT, v]), np.maximum(v, tree[PARENT, v]) - n
+    f, g = potential[:n], potential[n:]
+    mass = tree[FLOW, v] / unit[0] * unit[1]
+    paid = mass * cost[i, j]
+    slack = np.sum(np.abs(paid - mass * (f[i] + g[j]))) + a @ np.maximum(f - (cost - g).min(axis=1), 0.0)
+    return _Run(i, j, mass, f, g, float(slack), float(np.sum(np.abs(paid))), finished=True)
 
 
 def _cuts(cost: np.ndarray) -> list[float]:

@@ -48,6 +48,17 @@ def exact(n: int, d: int, p: int) -> Contestants:
     }
 
 
+def weighted(n: int, p: int) -> Contestants:
+    """Exact transport between two clouds in the plane with random masses."""
+    x, y = cloud(n)
+    a, b = np.random.default_rng(n).dirichlet(np.ones(n), 2)
+    metric = {1: "euclidean", 2: "sqeuclidean"}[p]
+    return {
+        "dv.wasserstein": lambda: dv.wasserstein(x, y, p=p, a=a, b=b).cost,
+        "POT dist + emd2": lambda: POT.emd2(a, b, POT.dist(x, y, metric), numItermax=10**7),
+    }
+
+
 def assignment(n: int, d: int, p: int) -> Contestants:
     """The same beside solvers of assignment problems, which need equal masses and n = m."""
     x, y = cloud(n, d)
@@ -280,7 +291,12 @@ CASES = {
     "W1 in 2-D, n = 100,000": partial(alone, 100_000, 2, 1),
     "W2 in 10-D, n = 100,000": partial(alone, 100_000, 10, 2),
     "W2 in 2-D, n = 1,000,000, in a minute": partial(in_time, 1_000_000, 60),
+    "W2 in 2-D, n = 100, weighted": partial(weighted, 100, 2),
+    "W2 in 2-D, n = 200, weighted": partial(weighted, 200, 2),
+    "W2 in 2-D, n = 300, weighted": partial(weighted, 300, 2),
+    "400 problems of about 16 points": partial(batch, 16),
     "400 problems of about 64 points": partial(batch, 64),
+    "400 problems of about 100 points": partial(batch, 100),
     "assignment, W2 in 2-D, n = 2000": partial(assignment, 2000, 2, 2),
     "assignment, W2 in 10-D, n = 2000": partial(assignment, 2000, 10, 2),
     "assignment, W2 in 2-D, n = 5000": partial(assignment, 5000, 2, 2),

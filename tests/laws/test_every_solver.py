@@ -12,9 +12,10 @@ from tests.laws import solver_laws as laws
 from tests.oracles import exact_costs, transport_optimum
 
 SPARSE = Exact(dense=0)  # without the matrix of costs, whatever the size
-CERTAIN = (*EXACT_SOLVERS, SPARSE)
+OWN = Exact(compiled=0)  # by our own simplex, whatever the size
+CERTAIN = (*EXACT_SOLVERS, SPARSE, OWN)
 # The last two often stop early: their brackets are true.
-ALL = (*SOLVERS, SPARSE, Sinkhorn(epsilon=0.05, max_iterations=30), Exact(dense=0, max_iterations=1))
+ALL = (*SOLVERS, SPARSE, OWN, Sinkhorn(epsilon=0.05, max_iterations=30), Exact(dense=0, max_iterations=1))
 EVERY = pytest.mark.parametrize("solver", ALL, ids=lambda s: type(s).__name__)
 EXACT = pytest.mark.parametrize("solver", CERTAIN, ids=lambda s: type(s).__name__)
 MATRIX = pytest.mark.parametrize(

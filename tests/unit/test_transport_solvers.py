@@ -23,6 +23,7 @@ from divergences.optimal_transport import (
     transport,
     wasserstein,
 )
+from divergences.optimal_transport import exact as exact_solver
 from divergences.optimal_transport._rounding import cumulative, dot, extended_cumulative, total
 from divergences.optimal_transport._staircase import staircase
 
@@ -299,3 +300,33 @@ def test_a_far_point_without_mass_changes_nothing(p: float, sentinel: float) -> 
     f, g = far.potentials
     costs = np.abs(np.append(x, sentinel)[:, None] - np.append(y, 2 * sentinel)) ** p
     assert np.all(f[:, None] + g <= costs * (1 + 1e-14))
+
+
+def test_our_simplex_and_pots_agree(monkeypatch):
+    """On matrices of either sign, with ties, zeros among the masses and enormous costs."""
+    rng = np.random.default_rng(0)
+    called = []
+    own = exact_solver._own_simplex
+    monkeypatch.setattr(exact_solver, "_own_simplex", lambda *args: called.append(1) or own(*args))
+    for kind in range(6):
+        n, m = rng.integers(20, 60, 2)
+        cost = rng.normal(size=(n, m)) if kind % 2 else rng.integers(0, 4, (n, m)).astype(float)
+        cost[0, 0] = 10.0 ** (4 * kind)
+        a, b = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
+        a[:kind], b[0] = 0.0, 0.0
+        a, b = a / a.sum(), b / b.sum()
+        ours, pots = (transport(cost, a, b, solver=Exact(compiled=least)) for least in (0, 2**30))
+        assert ours.converged
+        assert len(called) == kind + 1
+        assert ours.cost == pytest.approx(pots.cost, rel=1e-9, abs=1e-12)
+        assert max(ours.lower, pots.lower) <= min(ours.upper, pots.upper)
+
+
+def test_our_simplex_stops_early():
+    """At its limit of pivots; the bracket is still true."""
+    rng = np.random.default_rng(0)
+    cost = rng.normal(size=(40, 50))
+    best = transport(cost)
+    stopped = transport(cost, solver=Exact(compiled=0, max_iterations=5), strict=False)
+    assert not stopped.converged
+    assert stopped.lower <= best.lower <= best.upper <= stopped.upper

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -96,15 +98,24 @@ def monotone(x: np.ndarray, y: np.ndarray, power: float, solve: Callable[[], Tra
 
 def _sorted(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Both samples in rising order, each in a thread of its own."""
-    from divergences._sorting import sorted_copy
-
     samples = [np.require(v, np.float64, ["C", "W"]) for v in (x, y)]
+    in_order: Callable[[np.ndarray], np.ndarray] = np.sort
+    if not _sorts_by_vectors():
+        from divergences._sorting import sorted_copy as in_order
 
     def sort(k: int, _: int) -> None:
-        samples[k] = sorted_copy(samples[k])
+        samples[k] = in_order(samples[k])
 
     run_blocks(sort, 2, 1)
     return samples
+
+
+@cache
+def _sorts_by_vectors() -> bool:
+    """Whether `np.sort` has 512-bit vectors here: it then takes a quarter of the time of a sort by digits."""
+    known: Any = np.show_config(mode="dicts")
+    names = known.get("SIMD Extensions", {})
+    return not {"AVX512_SKX", "X86_V4"}.isdisjoint([*names.get("baseline", []), *names.get("found", [])])
 
 
 def _compiled(x: np.ndarray, y: np.ndarray, wide: int, narrow: int, power: float) -> tuple[float, float, bool]:

@@ -70,7 +70,7 @@ def bench(
     if protocol is not None:
         choice(protocol, (*MODULES, "purposes"), "protocol")
     if protocol == "purposes":
-        from gan.bench.purposes import command as purposes
+        from gan.bench.purposes import table as purposes
 
         unusual = {
             "device": device != "cpu", "threads": threads != 1, "jobs": jobs != 1, "backend": backend != "loky",

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan.bench.purposes.purpose import Plan, alive, trained
+from gan.bench.purposes.purpose import Plan, trained
+from gan.bench.purposes.statistics import alive
 from gan.constraints import WeightClipping
 from gan.measures import Reference
 from gan.networks import Architecture, batchwise

@@ -1,11 +1,10 @@
 """Part D: what keeps a game in balance, and what keeps its modes; bounds as in `test_part_d_training`."""
 
-import numpy as np
 import pytest
 
-from gan.bench.purposes import collapse
-from gan.bench.purposes.purpose import Plan, alive, trained
-from gan.measures import Reference
+from gan.bench.purposes import RING, Plan
+from gan.bench.purposes.purpose import trained
+from gan.bench.purposes.statistics import N, alive, measured, modes
 from gan.networks import Architecture
 from tests.claims.seeds import mean_at_least, mean_at_most
 
@@ -21,7 +20,7 @@ def ring(plan, steps, **turns):
 
 def widening(config):
     """log10 of how far the generator's points lie apart at the end, over the start: (S,)."""
-    first, last = (trained(config)[k].sample(collapse.N).std(1).norm(dim=-1) for k in (0, -1))
+    first, last = (trained(config)[k].sample(N).std(1).norm(dim=-1) for k in (0, -1))
     return (last / first).log10().numpy()
 
 
@@ -34,9 +33,9 @@ def push(plan, steps, **turns):
 def balance(claim, plan, steps, turns, *, covered, gap):
     """Play evenly, with 500 generator steps per discriminator step, and the other way round."""
     claim.source("N")
-    mean_at_least(claim, f"{steps} balanced steps: modes of 8", collapse.modes(ring(plan, steps)), covered)
+    mean_at_least(claim, f"{steps} balanced steps: modes of 8", modes(trained(ring(plan, steps))), covered)
     greedy = ring(plan, turns, generator_steps=500)
-    mean_at_most(claim, f"{turns} x 500 generator steps: modes of 8", collapse.modes(greedy), 1)
+    mean_at_most(claim, f"{turns} x 500 generator steps: modes of 8", modes(trained(greedy)), 1)
     mean_at_least(claim, "the points do not merge: log10 of their spread over that before", widening(greedy), -0.3)
     even, starved = push(plan, 40), push(plan, turns if turns < 4 else 2, critic_steps=500)
     mean_at_least(claim, "digits, 40 balanced steps: log10 of the generator's gradient", even, -0.45)
@@ -60,9 +59,9 @@ def wasserstein_and_plain(claim, plan, against, ours, plain, gain):
     """Modes of WGAN-GP and, over seeds of its own, of the GAN at equal rates, after 500 steps."""
     claim.source("I")
     shared = {"data": "ring8", "generator": SMALL, "critic": SMALL, "lr": 2e-3, "steps": 500}
-    found = collapse.modes(plan.config("wgan-gp", penalty_weight=1.0, **shared))
+    found = modes(trained(plan.config("wgan-gp", penalty_weight=1.0, **shared)))
     mean_at_least(claim, "WGAN-GP: modes of 8", found, ours)
-    vanilla = collapse.modes(against.config("nonsaturating", **shared))
+    vanilla = modes(trained(against.config("nonsaturating", **shared)))
     mean_at_most(claim, "GAN: modes of 8", vanilla, plain)
     mean_at_least(claim, "WGAN-GP's modes beyond the mean of the GAN's", found - vanilla.mean(), gain)
 
@@ -85,14 +84,12 @@ def held(config):
     """Modes covered, the mean over the second half of ten snapshots, for the plain GAN runs from mode to mode: (S,)."""
     snapshots = trained(config)
     late = snapshots[len(snapshots) // 2 :]
-    reference = Reference.of(late[-1].game.target, late[-1].game.seeds, collapse.N, ("modes_1pct",))
-    counts = [reference.evaluate(snapshot.sample(collapse.N))["modes_1pct"] for snapshot in late]
-    return alive(late[-1], np.mean(np.array(counts, dtype=float), axis=0))
+    return alive(late[-1], measured(late, "modes_1pct", N).mean(axis=0))
 
 
 def against_collapse(claim, plan, recipe, steps, batch, ours, gain):
     """Modes that a recipe holds on a ring where the generator learns faster than its critic, and the plain GAN's."""
-    make = lambda name: collapse.ring(plan, name, steps, batch=batch, snapshots=10)
+    make = lambda name: plan.config(name, **{**RING, "steps": steps, "batch": batch}, snapshots=10)
     found = held(make(recipe))
     mean_at_least(claim, f"{recipe}, {steps} steps: modes of 8", found, ours)
     mean_at_least(claim, f"{recipe}: gain over the vanilla GAN", found - held(make("nonsaturating")), gain)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from gan.bench.purposes.purpose import Plan, alive, trained
+from gan.bench.purposes.purpose import Plan, trained
+from gan.bench.purposes.statistics import alive
 from gan.data.classifier import classifier
 from gan.data.images import DIGITS
 from gan.data.rows import split

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from gan.bench.protocols import robustness
-from gan.bench.purposes import collapse
+from gan.bench.purposes.purpose import trained
+from gan.bench.purposes.statistics import modes
 from gan.config import Config
 from gan.game import Game
 from gan.networks import Architecture
@@ -73,7 +74,7 @@ def sweep(claim, count, steps):
     reached = []
     for k, (generator, critic) in enumerate(robustness.pairs(count)):
         pair = {"generator": generator, "critic": critic, "seeds": (300 + k,), **shared}
-        reached.append([collapse.modes(Config(recipe=name, **pair))[0] for name in ("nonsaturating", "wgan-gp")])
+        reached.append([modes(trained(Config(recipe=name, **pair)))[0] for name in ("nonsaturating", "wgan-gp")])
     gan, wgan_gp = np.transpose(reached)
     table = np.transpose([robustness.counts(gan, wgan_gp, bar) for bar in robustness.BARS])
     at = lambda scores, bar: {k for k in range(count) if scores[k] >= bar}

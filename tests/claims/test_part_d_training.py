@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from gan.bench.purposes import conditions
-from gan.bench.purposes.purpose import Plan, alive, trained
+from gan.bench.purposes import PURPOSES, Plan
+from gan.bench.purposes.purpose import trained
+from gan.bench.purposes.statistics import N, alive, obeyed
 from gan.conditions import Codes, Unconditional
 from gan.random import Stream
 from tests.claims.games import trained_with
@@ -24,7 +25,7 @@ def rejects(config):
     """The chance that the critic finds a real point with its label more real than one with another's: (S,)."""
     last = trained(config)[-1]
     data, game = last.game.target, last.game
-    x, told = game.real(Stream.MEASURE_REAL, 0, conditions.N).split((data.dimension, data.classes), -1)
+    x, told = game.real(Stream.MEASURE_REAL, 0, N).split((data.dimension, data.classes), -1)
     view = game.view(last.state.critic.parameters, last.state.memory)
     honest, mixed = (view(torch.cat((x, label), -1))[..., 0] for label in (told, told.roll(1, -1)))
     return (honest > mixed).double().mean(-1).numpy()
@@ -35,7 +36,8 @@ def rejects(config):
 def test_generated_digits_are_of_their_class(claim):
     """Digits that a conditional GAN was told to make are recognised as such by a classifier that it never met."""
     claim.source("W")
-    told, untold = conditions.digit_labels(EIGHT)
+    shared = {"data": "digits", "steps": 600, "latent": 16}
+    told, untold = (obeyed(trained(EIGHT.config(name, **shared))) for name in ("cgan", "nonsaturating"))
     mean_at_least(claim, "digits told, recognised", told, 0.25)
     mean_at_most(claim, "digits of a plain GAN, a label at random", untold, 0.13)
     mean_at_least(claim, "gain", told - untold, 0.18)
@@ -45,7 +47,7 @@ def test_generated_digits_are_of_their_class(claim):
 def test_points_are_of_their_class(claim):
     """A conditional GAN makes points of the class told, and its discriminator rejects real points with another's."""
     claim.source("W")
-    told, untold = conditions.labels(FOUR)
+    told, untold = PURPOSES["cgan"].measure(FOUR)
     mean_at_least(claim, "ring of 8 modes, points of the mode told", told, 0.95)
     mean_at_most(claim, "points of a plain GAN, a mode at random", untold, 0.17)
     chance = rejects(FOUR.config("cgan", data="ring8", steps=400))
@@ -92,7 +94,7 @@ def sweeps(last, count=200):
 def test_codes_control_factors(claim):
     """With an information term each of two codes, swept from -2 to 2, moves points along a line; without it less so."""
     claim.source("N")
-    ours, plain = conditions.codes(EIGHT)
+    ours, plain = PURPOSES["infogan"].measure(EIGHT)
     mean_at_least(claim, "R² of two codes read off the points", ours, 0.55)
     mean_at_most(claim, "R² of two inputs of the plain GAN", plain, 0.51)
     mean_at_least(claim, "gain", ours - plain, 0.19)

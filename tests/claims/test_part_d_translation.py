@@ -16,8 +16,8 @@ from scipy.ndimage import affine_transform
 from scipy.spatial.distance import cdist
 
 import divergences as dv
-from gan.bench.purposes import conditions
-from gan.bench.purposes.purpose import Plan, alive, trained
+from gan.bench.purposes.purpose import Plan, trained
+from gan.bench.purposes.statistics import N, alive, round_trip
 from gan.data.images import DIGITS
 from gan.measures import Reference
 from gan.networks import Architecture
@@ -40,10 +40,10 @@ def translators(plan):
 def far(last):
     """W1 to real points of both sets, of translated points, of untranslated ones, and of other real ones: (S,)."""
     game = last.game
-    reference = Reference.of(game.target, game.seeds, conditions.N, ("w1",))
-    real = game.latent(Stream.SAMPLE, 0, conditions.N)
+    reference = Reference.of(game.target, game.seeds, N, ("w1",))
+    real = game.latent(Stream.SAMPLE, 0, N)
     exchanged = torch.cat(real.split(2, -1)[::-1], -1)  # of two coordinates each
-    return [alive(last, reference.evaluate(x)["w1"]) for x in (last.sample(conditions.N), exchanged, real)]
+    return [alive(last, reference.evaluate(x)["w1"]) for x in (last.sample(N), exchanged, real)]
 
 
 def translated_points(last, count=300):
@@ -69,7 +69,7 @@ def test_translation_there_and_back(claim):
     snapshots = translators(FOUR)
     after, still, least = far(snapshots[-1])
     before = far(snapshots[0])[0]
-    trips = conditions.round_trip(snapshots[-1])
+    trips = round_trip(snapshots)
     mean_at_most(claim, "round trip, over the distance of two points", trips, 0.16)
     mean_at_least(claim, "log of W1 to the other set before training over that after", np.log(before / after), 0.38)
     left = (after - least) / (still - least)

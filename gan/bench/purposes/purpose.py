@@ -1,13 +1,12 @@
 """What it means that a recipe does what it is for: one statistic over seeds, the plain GAN's beside it."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from divergences._checks import choice
 from divergences.errors import ConvergenceError
@@ -40,17 +39,15 @@ class Plan:
         return Config(recipe=recipe, steps=steps, seeds=tuple(self.seeds), **{**small, **changes})
 
 
-Values = Callable[[Plan], tuple[np.ndarray, np.ndarray]]  # the recipe's and the other's, (S,) each
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Purpose:
     """What a recipe is for, and the statistic that shows it.
 
     Attributes:
-        recipe: its name; task: data and settings, in words; statistic: of one replica, in words.
-        better: "higher" or "lower"; measure: gives the statistic of the recipe and of what it is compared with, (S,)
-        each, the same seeds in both; against: what that is.
+        recipe: its name; purpose, task, statistic: what it is for, data and settings, the number, in words.
+        better: "higher" or "lower"; value: the statistic of a training's snapshots, (S,).
+        shared, own, other: settings of `Plan.config` for both trainings, for the recipe's, and for the one it is
+        compared with, which is of the recipe `than`; against: what that is, in words.
 
     """
 
@@ -59,15 +56,28 @@ class Purpose:
     task: str
     statistic: str
     better: str
-    measure: Values
+    value: Callable[[Sequence[Snapshot]], np.ndarray]
+    shared: Mapping[str, Any]
+    own: Mapping[str, Any] = field(default_factory=dict)
+    other: Mapping[str, Any] = field(default_factory=dict)
+    than: str = PLAIN
     against: str = "the plain GAN"
 
     def __post_init__(self) -> None:
         choice(self.better, ("higher", "lower"), "better")
 
+    def measure(self, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+        """The statistic of the recipe and of what it is compared with, the same seeds in both: (S,) each."""
+        ours = trained(plan.config(self.recipe, **{**self.shared, **self.own}))
+        plain = trained(plan.config(self.than, **{**self.shared, **self.other}))
+        return self.value(ours), self.value(plain)
+
     def finding(self, plan: Plan) -> "Finding":
         """Train and compare, seed by seed."""
-        ours, plain = (np.asarray(values, dtype=float) for values in self.measure(plan))
+        return self.compared(*self.measure(plan))
+
+    def compared(self, ours: np.ndarray, plain: np.ndarray) -> "Finding":
+        """The finding that these statistics are."""
         return Finding(ours, plain, 1 if self.better == "higher" else -1)
 
 
@@ -119,16 +129,3 @@ def trained(config: Config) -> tuple[Snapshot, ...]:
         state.diverged = torch.full_like(state.diverged, config.steps)
         snapshots.append(replace(snapshots[-1], state=state))
     return tuple(snapshots)
-
-
-def compared(
-    value: Callable[[Config], np.ndarray], ours: Callable[[Plan], Config], plain: Callable[[Plan], Config]
-) -> Values:
-    """One statistic of two trainings."""
-    return lambda plan: (value(ours(plan)), value(plain(plan)))
-
-
-def alive(snapshot: Snapshot, values: Any) -> np.ndarray:
-    """The values, (S,), with NaN for the replicas that diverged: their last parameters are no result."""
-    values = np.asarray(values.detach() if isinstance(values, Tensor) else values, dtype=float)
-    return np.where(snapshot.diverged.numpy() > 0, np.nan, values)

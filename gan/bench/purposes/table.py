@@ -1,19 +1,20 @@
-"""Find out for every recipe, keep what was found, and write it down."""
+"""`gan bench --protocol purposes`: find out for every recipe, keep what was found, print it and write it down."""
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from divergences._checks import choice
+from divergences._checks import choice, count, positive
+from divergences.console import UsageError, say
 from divergences.errors import DataError, FileFormatError
 from divergences.saving import write_atomically
 from gan.bench.purposes import PURPOSES
-from gan.bench.purposes.purpose import Finding, Plan, Purpose
+from gan.bench.purposes.purpose import SEEDS, Finding, Plan, Purpose
 from gan.bench.show import statistic
 
 KEPT, PAGE = "purposes.json", "recipes.md"
@@ -34,61 +35,73 @@ where the task says so: penalty weights of 10; and clipping at 0.01 leaves a cri
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A purpose and what was found."""
+def bench(out: Path, given: dict[str, Any], *, budget: float | None, seeds: int | None) -> None:
+    """Find out for the recipes named, or all, with one thread; `budget` is a share of the steps.
 
-    purpose: Purpose
-    finding: Finding
+    Raises UsageError for an option that this protocol fixes.
+    """
+    recipes = given.pop("recipe", ())
+    if given:
+        raise UsageError(f"--protocol fixes --{sorted(given)[0].replace('_', '-')}: leave one of the two out")
+    number = count(SEEDS if seeds is None else seeds, "seeds", minimum=2)
+    plan = Plan(range(number), positive(1.0 if budget is None else budget, "budget"))
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        find(plan, out, recipes, lambda *found: print(line(*found), flush=True))
+    finally:
+        torch.set_num_threads(before)
+    print(command(plan, out))
+    say(f"wrote {out / PAGE}")
 
 
 def find(
-    plan: Plan, out: Path, recipes: Iterable[str] = (), show: Callable[[Found], Any] = lambda found: None
-) -> list[Found]:
+    plan: Plan,
+    out: Path,
+    recipes: Iterable[str] = (),
+    show: Callable[[Purpose, Finding], Any] = lambda purpose, finding: None,
+) -> dict[str, Finding]:
     """Every purpose, or those of these recipes; what `out` already holds under the same plan is not trained again.
 
     Raises DataError for an unknown recipe or a folder with other things in it, FileFormatError for a damaged file.
     """
     chosen = [choice(name, PURPOSES, "recipe") for name in recipes] or list(PURPOSES)
-    kept = _kept(out, plan)
+    found = _kept(out, plan)
     for name in chosen:
-        purpose = PURPOSES[name]
-        if name not in kept:
-            finding = purpose.finding(plan)
-            kept[name] = {"ours": _listed(finding.ours), "plain": _listed(finding.plain)}
+        if name not in found:
+            found[name] = PURPOSES[name].finding(plan)
+            kept = {key: {"ours": _listed(one.ours), "plain": _listed(one.plain)} for key, one in found.items()}
             content = {"seeds": list(plan.seeds), "share": plan.share, "found": kept}
             write_atomically(out / KEPT, json.dumps(content, indent=1, allow_nan=False) + "\n", force=True)
-        show(Found(purpose, _finding(purpose, kept[name])))
-    found = [Found(purpose, _finding(purpose, kept[name])) for name, purpose in PURPOSES.items() if name in kept]
+        show(PURPOSES[name], found[name])
+    found = {name: found[name] for name in PURPOSES if name in found}
     write_atomically(out / PAGE, page(found, plan), force=True)
     return found
 
 
-def page(found: Sequence[Found], plan: Plan) -> str:
+def page(found: Mapping[str, Finding], plan: Plan) -> str:
     """The table in Markdown, and the command that repeats it."""
     lines = [
         "| recipe | is there to | statistic, task | | recipe's | without | does it? |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in found:
-        ours, plain, _ = one.finding.statistics
-        purpose = one.purpose
+    for name, finding in found.items():
+        purpose, (ours, plain, _) = PURPOSES[name], finding.statistics
         arrow = "↑" if purpose.better == "higher" else "↓"
         without = statistic(plain) + ("" if purpose.against == "the plain GAN" else f" ({purpose.against})")
         lines.append(
-            f"| `{purpose.recipe}` | {purpose.purpose} | {purpose.statistic}; {purpose.task} | {arrow} "
-            f"| {statistic(ours)} | {without} | {WORDS[one.finding.verdict]} |"
+            f"| `{name}` | {purpose.purpose} | {purpose.statistic}; {purpose.task} | {arrow} "
+            f"| {statistic(ours)} | {without} | {WORDS[finding.verdict]} |"
         )
     return "\n".join([HEADER, *lines, "", f"{len(tuple(plan.seeds))} seeds. `{command(plan)}`", ""])
 
 
-def line(found: Found) -> str:
+def line(purpose: Purpose, finding: Finding) -> str:
     """A finding as a line of a terminal."""
-    ours, plain, _ = found.finding.statistics
-    purpose = found.purpose
+    ours, plain, _ = finding.statistics
     return (
         f"{purpose.recipe:<26}{purpose.statistic[:60]:<62}{purpose.better:<8}"
-        f"{statistic(ours):<26}{statistic(plain):<26}{WORDS[found.finding.verdict]}"
+        f"{statistic(ours):<26}{statistic(plain):<26}{WORDS[finding.verdict]}"
     )
 
 
@@ -104,12 +117,7 @@ def _listed(values: np.ndarray) -> list[float | None]:
     return [float(v) if np.isfinite(v) else None for v in values]
 
 
-def _finding(purpose: Purpose, kept: dict[str, list[float | None]]) -> Finding:
-    ours, plain = (np.array(kept[which], dtype=float) for which in ("ours", "plain"))
-    return Finding(ours, plain, 1 if purpose.better == "higher" else -1)
-
-
-def _kept(out: Path, plan: Plan) -> dict[str, Any]:
+def _kept(out: Path, plan: Plan) -> dict[str, Finding]:
     """What was found before under this plan."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / KEPT
@@ -120,10 +128,15 @@ def _kept(out: Path, plan: Plan) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(path.read_bytes())
-        seeds, share, found = content["seeds"], content["share"], dict(content["found"])
-        shapes = {np.array(found[name][which], dtype=float).shape for name in found for which in ("ours", "plain")}
+        seeds, share, kept = content["seeds"], content["share"], dict(content["found"])
+        read = lambda name, which: np.array(kept[name][which], dtype=float)
+        found = {name: PURPOSES[name].compared(read(name, "ours"), read(name, "plain")) for name in kept}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileFormatError(f"{path} must be what this bench wrote; {error!r}. Remove it to start over.") from None
-    if seeds != list(plan.seeds) or share != plan.share or shapes - {(len(seeds),)} or set(found) - set(PURPOSES):
+    if (
+        seeds != list(plan.seeds)
+        or share != plan.share
+        or any(values.shape != (len(seeds),) for one in found.values() for values in (one.ours, one.plain))
+    ):
         raise DataError(f"{out} holds findings for other seeds or another share of the steps. Choose another folder.")
     return found

@@ -1,17 +1,26 @@
 """The command line `gan`: parse, call, print. Errors and exit codes are those of `divergences.cli`."""
 
 import io
-import os
 import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+import torch
 from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
+from divergences._checks import choice, count
 from divergences.console import Whole, progress_bar, run, say
+from divergences.errors import DataError
+from divergences.saving import check_free, write_atomically
+from gan import distributed
+from gan.bench.command import MANY, SWITCH, bench
+from gan.config import Config
+from gan.networks import Architecture
+from gan.train import snapshot
 
 app = App(
     name="gan",
@@ -21,99 +30,57 @@ app = App(
     Every command takes --debug, which shows the traceback of an error.
     """,
 )
+app.command(bench)
 
 MOST_SAMPLED = 10_000_000  # points of one call over all seeds: a few GiB inside the generator
 
-RunFolder = Annotated[Path, Parameter(help="A run folder, as `gan train --out` makes it.")]
-_MANY = {"consume_multiple": True, "negative": ()}
-_NONE = {**_MANY, "show_default": False}
-WHAT = Group("What is trained", sort_key=1)
-LEARNING = Group(
-    "How it learns", sort_key=2,
-    help="Default: the recipe's published constants, chosen for pictures and long runs. On a toy target --lr 1e-3 "
-    "learns faster, and for wgan-gp --penalty-weight 1. Several rates or weights are trained side by side, for every "
-    "seed.",
-)  # fmt: skip
-NETWORKS = Group("The networks", sort_key=3, help="Of both players, unless it says otherwise.")
-MEASURING = Group("What is measured", sort_key=4)
-PLACE = Group("Where it runs", sort_key=5, help="Part of what repeats the bits.")
-
-Force = Annotated[bool, Parameter(negative=(), help="Replace what is there.")]
+WHAT = Parameter(group=Group("What is trained", sort_key=1))
+LEARNING = Parameter(
+    group=Group(
+        "How it learns",
+        sort_key=2,
+        help="Default: the recipe's published constants, chosen for pictures and long runs. On a toy target --lr 1e-3 "
+        "learns faster, and for wgan-gp --penalty-weight 1. Several rates or weights are trained side by side, for "
+        "every seed.",
+    )
+)
+NETWORKS = Parameter(group=Group("The networks", sort_key=3, help="Of both players, unless it says otherwise."))
+MEASURING = Parameter(group=Group("What is measured", sort_key=4))
+PLACE = Parameter(group=Group("Where it runs", sort_key=5, help="Part of what repeats the bits."))
+QUIET = Parameter(show_default=False)  # an empty default means the recipe's, or the other player's
 
 
 @app.command
 def train(
     *,
-    out: Annotated[Path, Parameter(group=WHAT, help="The run folder; an unfinished run in it is gone on with.")],
-    recipe: Annotated[
-        str, Parameter(group=WHAT, help="For example nonsaturating, wgan-gp, fgan-kl.")
-    ] = "nonsaturating",
-    data: Annotated[
-        tuple[str, ...],
-        Parameter(group=WHAT, help="ring8, digits, ..., a file or a folder; two for cyclegan.", **_MANY),
-    ] = ("ring8",),
-    seeds: Annotated[Whole, Parameter(group=WHAT, help="How many: 0, 1, 2, ... are trained together.")] = 4,
-    steps: Annotated[Whole, Parameter(group=WHAT, help="Steps of the generator.")] = 2000,
-    force: Annotated[bool, Parameter(group=WHAT, negative=(), help="Replace what is there.")] = False,
-    batch: Annotated[Whole | None, Parameter(group=LEARNING, help="Samples per step.")] = None,
-    lr: Annotated[tuple[float, ...], Parameter(group=LEARNING, help="Learning rate of both players.", **_NONE)] = (),
-    generator_lr: Annotated[
-        tuple[float, ...], Parameter(group=LEARNING, help="Of the generator, where it differs.", **_NONE)
-    ] = (),
-    betas: Annotated[
-        tuple[float, float] | None, Parameter(group=LEARNING, help="Adam's two, as 0.5 0.9.", negative=())
-    ] = None,
-    anneal: Annotated[
-        bool | None, Parameter(group=LEARNING, help="Whether rates fall linearly to zero, against circling at the end.")
-    ] = None,
-    average: Annotated[
-        float | None,
-        Parameter(
-            group=LEARNING, help="Samples come from an average of generators of this decay, as 0.999; 0 for none."
-        ),
-    ] = None,
-    critic_steps: Annotated[Whole | None, Parameter(group=LEARNING, help="Before the generator's turn.")] = None,
-    generator_steps: Annotated[Whole, Parameter(group=LEARNING, help="In the generator's turn.")] = 1,
-    penalty_weight: Annotated[
-        tuple[float, ...], Parameter(group=LEARNING, help="Of the recipe's penalties, if it has some.", **_NONE)
-    ] = (),
-    hidden: Annotated[
-        tuple[Whole, ...], Parameter(group=NETWORKS, help="Widths of the hidden layers, as 64 64.", **_MANY)
-    ] = (128, 128),
-    activation: Annotated[
-        str, Parameter(group=NETWORKS, help="leaky-relu, relu, softplus, tanh or maxout.")
-    ] = "leaky-relu",
-    critic_hidden: Annotated[
-        tuple[Whole, ...], Parameter(group=NETWORKS, help="Of the critic, where it differs.", **_NONE)
-    ] = (),
-    critic_activation: Annotated[str | None, Parameter(group=NETWORKS, help="Of the critic, where it differs.")] = None,
-    batch_norm: Annotated[
-        tuple[str, ...], Parameter(group=NETWORKS, help="Whose layers are normalised: generator, critic.", **_NONE)
-    ] = (),
-    frequencies: Annotated[
-        tuple[float, ...],
-        Parameter(
-            group=NETWORKS, help="Of waves that the critic sees beside its points, as 1 2 4, for detail.", **_NONE
-        ),
-    ] = (),
-    start: Annotated[
-        str, Parameter(group=NETWORKS, help="he: zero biases; torch: as PyTorch begins, quicker to see detail.")
-    ] = "he",
-    latent: Annotated[Whole, Parameter(group=NETWORKS, help="Dimension of the generator's input.")] = 4,
-    every: Annotated[Whole, Parameter(group=MEASURING, help="Measure and save every so many steps.")] = 200,
-    measures: Annotated[
-        tuple[str, ...], Parameter(group=MEASURING, help="Which, as w1 modes; default what is usual.", **_NONE)
-    ] = (),
-    dtype: Annotated[str, Parameter(group=PLACE, help="float32 or float64.")] = "float32",
-    device: Annotated[str, Parameter(group=PLACE, help="A torch device.")] = "cpu",
-    threads: Annotated[
-        Whole | None,
-        Parameter(
-            group=PLACE,
-            validator=Number(gte=1, lte=1024),
-            help="Of torch; 1 is fastest where other work keeps cores busy.",
-        ),
-    ] = None,
+    out: Annotated[Path, WHAT],
+    recipe: Annotated[str, WHAT] = "nonsaturating",
+    data: Annotated[tuple[str, ...], WHAT, MANY] = ("ring8",),
+    seeds: Annotated[Whole, WHAT] = 4,
+    steps: Annotated[Whole, WHAT] = 2000,
+    force: Annotated[bool, WHAT, SWITCH] = False,
+    batch: Annotated[Whole | None, LEARNING] = None,
+    lr: Annotated[tuple[float, ...], LEARNING, MANY, QUIET] = (),
+    generator_lr: Annotated[tuple[float, ...], LEARNING, MANY, QUIET] = (),
+    betas: Annotated[tuple[float, float] | None, LEARNING, SWITCH] = None,
+    anneal: Annotated[bool | None, LEARNING] = None,
+    average: Annotated[float | None, LEARNING] = None,
+    critic_steps: Annotated[Whole | None, LEARNING] = None,
+    generator_steps: Annotated[Whole, LEARNING] = 1,
+    penalty_weight: Annotated[tuple[float, ...], LEARNING, MANY, QUIET] = (),
+    hidden: Annotated[tuple[Whole, ...], NETWORKS, MANY] = (128, 128),
+    activation: Annotated[str, NETWORKS] = "leaky-relu",
+    critic_hidden: Annotated[tuple[Whole, ...], NETWORKS, MANY, QUIET] = (),
+    critic_activation: Annotated[str | None, NETWORKS] = None,
+    batch_norm: Annotated[tuple[str, ...], NETWORKS, MANY, QUIET] = (),
+    frequencies: Annotated[tuple[float, ...], NETWORKS, MANY, QUIET] = (),
+    start: Annotated[str, NETWORKS] = "he",
+    latent: Annotated[Whole, NETWORKS] = 4,
+    every: Annotated[Whole, MEASURING] = 200,
+    measures: Annotated[tuple[str, ...], MEASURING, MANY, QUIET] = (),
+    dtype: Annotated[str, PLACE] = "float32",
+    device: Annotated[str, PLACE] = "cpu",
+    threads: Annotated[Whole | None, PLACE, Parameter(validator=Number(gte=1, lte=1024))] = None,
 ) -> None:
     """Train a recipe on a data set for several seeds at once.
 
@@ -121,15 +88,41 @@ def train(
     goes on, to the same bits. Several processes share every batch under torchrun.
 
     Example: gan train --recipe wgan-gp --data ring8 --seeds 4 --steps 1000 --lr 1e-3 --penalty-weight 1 --out RUN
-    Example: torchrun --no-python --nproc-per-node 2 gan train --recipe wgan-gp --out RUN
-    """
-    import torch
 
-    from divergences._checks import choice, count
-    from divergences.errors import DataError
-    from gan import console, distributed, environment, runs
-    from gan.config import Config
-    from gan.networks import Architecture
+    Example: torchrun --no-python --nproc-per-node 2 gan train --recipe wgan-gp --out RUN
+
+    Args:
+        out: The run folder; an unfinished run in it is gone on with.
+        recipe: For example nonsaturating, wgan-gp, fgan-kl.
+        data: ring8, digits, ..., a file or a folder; two for cyclegan.
+        seeds: How many: 0, 1, 2, ... are trained together.
+        steps: Steps of the generator.
+        force: Replace what is there.
+        batch: Samples per step.
+        lr: Learning rate of both players.
+        generator_lr: Of the generator, where it differs.
+        betas: Adam's two, as 0.5 0.9.
+        anneal: Whether rates fall linearly to zero, against circling at the end.
+        average: Samples come from an average of generators of this decay, as 0.999; 0 for none.
+        critic_steps: Before the generator's turn.
+        generator_steps: In the generator's turn.
+        penalty_weight: Of the recipe's penalties, if it has some.
+        hidden: Widths of the hidden layers, as 64 64.
+        activation: leaky-relu, relu, softplus, tanh or maxout.
+        critic_hidden: Of the critic, where it differs.
+        critic_activation: Of the critic, where it differs.
+        batch_norm: Whose layers are normalised: generator, critic.
+        frequencies: Of waves that the critic sees beside its points, as 1 2 4, for detail.
+        start: he: zero biases; torch: as PyTorch begins, quicker to see detail.
+        latent: Dimension of the generator's input.
+        every: Measure and save every so many steps.
+        measures: Which, as w1 modes; default what is usual.
+        dtype: float32 or float64.
+        device: A torch device.
+        threads: Of torch; 1 is fastest where other work keeps cores busy.
+
+    """
+    from gan import console, environment, runs
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -176,22 +169,24 @@ def train(
 
 @app.command
 def sample(
-    folder: RunFolder,
+    folder: Path,
     *,
-    out: Annotated[Path, Parameter(help="A .npy file of shape (seeds, n, d).")],
-    n: Annotated[Whole, Parameter(name=("-n", "--n"), help="Samples per seed.")] = 1000,
-    force: Force = False,
+    out: Path,
+    n: Annotated[Whole, Parameter(name=("-n", "--n"))] = 1000,
+    force: Annotated[bool, SWITCH] = False,
 ) -> None:
     """Write samples of every seed's generator.
 
     Example: gan sample RUN -n 1000 --out samples.npy
-    """
-    import numpy as np
 
-    from divergences.errors import DataError
-    from divergences.saving import write_atomically
+    Args:
+        folder: A run folder, as `gan train --out` makes it.
+        out: A .npy file of shape (seeds, n, d).
+        n: Samples per seed.
+        force: Replace what is there.
+
+    """
     from gan import runs
-    from gan.train import snapshot
 
     game, state = runs.restore(folder)
     most = MOST_SAMPLED // len(game.seeds)
@@ -207,15 +202,16 @@ def sample(
 
 
 @app.command
-def report(
-    folder: RunFolder,
-    *,
-    out: Annotated[Path, Parameter(help="An .html file.")],
-    force: Force = False,
-) -> None:
+def report(folder: Path, *, out: Path, force: Annotated[bool, SWITCH] = False) -> None:
     """Write a report of a run: the true distance beside the critic's belief, samples, modes.
 
     Example: gan report RUN --out report.html
+
+    Args:
+        folder: A run folder, as `gan train --out` makes it.
+        out: An .html file.
+        force: Replace what is there.
+
     """
     from gan import report as reports
     from gan import runs
@@ -227,21 +223,26 @@ def report(
 @app.command
 def theory(
     *,
-    report: Annotated[Path | None, Parameter(help="An .html file with tables and figures.")] = None,
-    json: Annotated[Path | None, Parameter(help="A .json file with every number.")] = None,
-    figure: Annotated[Path | None, Parameter(help="A .png, .svg or .pdf file: trajectories of Dirac-GANs.")] = None,
-    force: Force = False,
+    report: Path | None = None,
+    json: Path | None = None,
+    figure: Path | None = None,
+    force: Annotated[bool, SWITCH] = False,
 ) -> None:
     """Compare every recipe's Dirac-GAN, and six updates of the bilinear game, with their closed forms.
 
     Example: gan theory --report theory.html
-    """
-    from json import dumps
 
-    from divergences.saving import check_free, write_atomically
+    Args:
+        report: An .html file with tables and figures.
+        json: A .json file with every number.
+        figure: A .png, .svg or .pdf file: trajectories of Dirac-GANs.
+        force: Replace what is there.
+
+    """
     from gan.dynamics.pictures import dirac_figure, drawn
     from gan.dynamics.report import HEADING, as_json, line, summary, theory_report
     from gan.dynamics.table import rows
+    from gan.folder import json_text
 
     for path in (report, json, figure):
         if path is not None:
@@ -254,15 +255,11 @@ def theory(
         found.append(row)
     print(summary(found))
     if json is not None:
-        document = dumps(as_json(found), indent=1, allow_nan=False) + "\n"
-        print(f"wrote {write_atomically(json, document, force=force)}", file=sys.stderr)
+        print(f"wrote {write_atomically(json, json_text(as_json(found)), force=force)}", file=sys.stderr)
     if figure is not None:
         print(f"wrote {write_atomically(figure, drawing, force=force)}", file=sys.stderr)
     if report is not None:
         print(f"wrote {theory_report(found).save(report, force=force)}", file=sys.stderr)
-
-
-app.command("gan.bench.command:bench", name="bench")
 
 
 def _one_or_many(values: tuple[float, ...]) -> float | tuple[float, ...] | None:
@@ -271,13 +268,4 @@ def _one_or_many(values: tuple[float, ...]) -> float | tuple[float, ...] | None:
 
 def main() -> None:
     """The entry point of the installed command."""
-    sys.exit(run(app, speaks=_speaks))
-
-
-def _speaks() -> bool:
-    """Whether this process explains an error: of several that train together, the first that has one."""
-    if "RANK" not in os.environ:
-        return True
-    from gan import distributed
-
-    return distributed.speaks()
+    sys.exit(run(app, speaks=distributed.speaks))

@@ -1,13 +1,14 @@
 """What a training shows in the terminal."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from divergences.wording import number
-
-if TYPE_CHECKING:
-    from gan.runs import Run
+from gan.measures import MEASURES
+from gan.recipes import RECIPES
+from gan.runs import Run
+from gan.statistic import Statistic
 
 ABREAST = 8  # replicas with a column of their own
 
@@ -26,11 +27,8 @@ def progress(record: dict[str, Any]) -> str:
     return f"step {record['step']}, {what} {mean}" + (f", {lost} diverged" if lost else "")
 
 
-def summary(run: "Run") -> str:
+def summary(run: Run) -> str:
     """The last measures, a row each: every replica's, or the mean of many; and what a perfect generator would get."""
-    from gan.measures import MEASURES
-    from gan.recipes import RECIPES
-
     last, replicas = run.records[-1], run.config.replicas
     many = len(replicas) > ABREAST
     heads = ["mean", "95 % interval"] if many else [str(replica) for replica in replicas]
@@ -45,7 +43,7 @@ def summary(run: "Run") -> str:
     return "\n".join([aligned(rows), *run.gaps])
 
 
-def pace(run: "Run") -> str:
+def pace(run: Run) -> str:
     """How long the training took, measuring left out."""
     last = run.records[-1]
     each = 1e3 * last["seconds"] / max(last["step"], 1)
@@ -70,8 +68,6 @@ def _cells(values: np.ndarray, many: bool) -> list[str]:
     """A number for each replica, or their mean and its interval."""
     if not many:
         return [number(value) for value in values.tolist()]
-    from gan.statistic import Statistic
-
     found = Statistic.of(values)
     interval = "" if found.low is None else f"[{number(found.low)}, {number(found.high)}]"
     return [number(found.mean), interval]

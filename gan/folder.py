@@ -54,7 +54,12 @@ def replace(path: Path, content: bytes) -> None:
 
 def replace_json(path: Path, value: Any) -> None:
     """Write a value as strict JSON."""
-    replace(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+    replace(path, json_text(value))
+
+
+def json_text(value: Any) -> bytes:
+    """A value as strict JSON."""
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Any:

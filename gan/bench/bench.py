@@ -17,9 +17,9 @@ import torch
 
 from divergences._checks import choice, count
 from divergences.errors import ConvergenceError, DataError, FileFormatError
-from divergences.saving import write_atomically
 from gan import runs
 from gan.bench.protocol import Cell, Protocol
+from gan.folder import replace_json
 from gan.game import Game
 from gan.measures import MEASURES, applicable
 
@@ -121,7 +121,7 @@ def claim(protocol: Protocol, out: Path, *, force: bool = False) -> None:
     foreign = [name for name in names if name not in ours and not name.startswith(".writing-")]
     if foreign:
         raise DataError(f"{out} must be empty or the folder of a bench; it holds {foreign[0]!r}. Choose another.")
-    write_atomically(out / TABLE, json.dumps({"arguments": protocol.arguments}) + "\n", force=True)
+    replace_json(out / TABLE, {"arguments": protocol.arguments})
 
 
 def _arguments(path: Path) -> list[Any]:

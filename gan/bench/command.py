@@ -10,46 +10,73 @@ from cyclopts import Parameter
 
 from divergences.console import UsageError, Whole, progress_bar, say
 
-_MANY = {"consume_multiple": True, "negative": ()}
+MANY = Parameter(consume_multiple=True, negative=())
+SWITCH = Parameter(negative=())
 
 
 def bench(
     *,
-    out: Annotated[Path | None, Parameter(help="The folder of the bench; an unfinished one is gone on with.")] = None,
-    protocol: Annotated[str | None, Parameter(help="A published comparison; --list shows them.")] = None,
-    budget: Annotated[float | None, Parameter(help="The share of the published steps to run.")] = None,
-    seeds: Annotated[Whole | None, Parameter(help="How many; default the protocol's, or 5.")] = None,
-    recipe: Annotated[tuple[str, ...], Parameter(help="Without a protocol: which, as wgan-gp hinge.", **_MANY)] = (),
-    data: Annotated[tuple[str, ...], Parameter(help="Names, files, folders; two for cyclegan.", **_MANY)] = (),
-    steps: Annotated[Whole | None, Parameter(help="Of the generator; default 2000.")] = None,
-    batch: Annotated[Whole | None, Parameter(help="Samples per step; default each recipe's.")] = None,
-    critic_steps: Annotated[Whole | None, Parameter(help="Default each recipe's.")] = None,
-    lr: Annotated[
-        tuple[float, ...], Parameter(help="One, or several to compare; default each recipe's.", **_MANY)
-    ] = (),
-    penalty_weight: Annotated[float | None, Parameter(help="For the recipes with a penalty.")] = None,
-    hidden: Annotated[tuple[Whole, ...], Parameter(help="Widths of both networks' hidden layers.", **_MANY)] = (),
-    latent: Annotated[Whole | None, Parameter(help="Dimension of the generator's input; default 4.")] = None,
-    measures: Annotated[tuple[str, ...], Parameter(help="The table's columns, as w1 modes.", **_MANY)] = (),
-    n: Annotated[Whole | None, Parameter(name=("-n", "--n"), help="Samples per measure; default 1000.")] = None,
-    device: Annotated[str, Parameter(help="A torch device.")] = "cpu",
-    threads: Annotated[Whole, Parameter(help="Of torch in each process; part of what repeats the bits.")] = 1,
-    jobs: Annotated[Whole, Parameter(help="Cells that run side by side.")] = 1,
-    backend: Annotated[str, Parameter(help="loky, processes here; dask, a cluster.")] = "loky",
-    scheduler: Annotated[str | None, Parameter(help="Address of dask's; default one here with --jobs workers.")] = None,
-    shard: Annotated[str, Parameter(help="i/n: only every n-th cell, from the i-th, counted from 0.")] = "0/1",
-    seconds: Annotated[float | None, Parameter(help="Begin no further cell after so many; go on any time.")] = None,
-    collect: Annotated[bool, Parameter(negative=(), help="Run nothing; the table of what is finished.")] = False,
-    report: Annotated[Path | None, Parameter(help="An .html file to write as well.")] = None,
-    force: Annotated[bool, Parameter(negative=(), help="Replace what is there.")] = False,
-    list: Annotated[
-        bool, Parameter(name="--list", negative=(), help="The protocols, and what is wrong with them.")
-    ] = False,
+    out: Path | None = None,
+    protocol: str | None = None,
+    budget: float | None = None,
+    seeds: Whole | None = None,
+    recipe: Annotated[tuple[str, ...], MANY] = (),
+    data: Annotated[tuple[str, ...], MANY] = (),
+    steps: Whole | None = None,
+    batch: Whole | None = None,
+    critic_steps: Whole | None = None,
+    lr: Annotated[tuple[float, ...], MANY] = (),
+    penalty_weight: float | None = None,
+    hidden: Annotated[tuple[Whole, ...], MANY] = (),
+    latent: Whole | None = None,
+    measures: Annotated[tuple[str, ...], MANY] = (),
+    n: Annotated[Whole | None, Parameter(name=("-n", "--n"))] = None,
+    device: str = "cpu",
+    threads: Whole = 1,
+    jobs: Whole = 1,
+    backend: str = "loky",
+    scheduler: str | None = None,
+    shard: str = "0/1",
+    seconds: float | None = None,
+    collect: Annotated[bool, SWITCH] = False,
+    report: Path | None = None,
+    force: Annotated[bool, SWITCH] = False,
+    list: Annotated[bool, Parameter(name="--list", negative=())] = False,
 ) -> None:
     """Train recipes on data sets over seeds, and print one table: mean, 95 % interval, success, cost.
 
     Example: gan bench --recipe wgan-gp nonsaturating --data ring8 grid25 --seeds 5 --steps 2000 --out OUT
+
     Example: gan bench --protocol veegan --out OUT --jobs 2 --report veegan.html
+
+    Args:
+        out: The folder of the bench; an unfinished one is gone on with.
+        protocol: A published comparison; --list shows them.
+        budget: The share of the published steps to run.
+        seeds: How many; default the protocol's, or 5.
+        recipe: Without a protocol: which, as wgan-gp hinge.
+        data: Names, files, folders; two for cyclegan.
+        steps: Of the generator; default 2000.
+        batch: Samples per step; default each recipe's.
+        critic_steps: Default each recipe's.
+        lr: One, or several to compare; default each recipe's.
+        penalty_weight: For the recipes with a penalty.
+        hidden: Widths of both networks' hidden layers.
+        latent: Dimension of the generator's input; default 4.
+        measures: The table's columns, as w1 modes.
+        n: Samples per measure; default 1000.
+        device: A torch device.
+        threads: Of torch in each process; part of what repeats the bits.
+        jobs: Cells that run side by side.
+        backend: loky, processes here; dask, a cluster.
+        scheduler: Address of dask's; default one here with --jobs workers.
+        shard: i/n: only every n-th cell, from the i-th, counted from 0.
+        seconds: Begin no further cell after so many; go on any time.
+        collect: Run nothing; the table of what is finished.
+        report: An .html file to write as well.
+        force: Replace what is there.
+        list: The protocols, and what is wrong with them.
+
     """
     from divergences._checks import choice, count, positive
     from divergences.saving import check_free

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from divergences.errors import DataError
-from divergences.saving import write_atomically
 from divergences.wording import plain
 from gan import runs
 from gan.bench.bench import TABLE, finished
 from gan.bench.protocol import Cell, Column, Protocol
+from gan.folder import json_text, replace_json
 from gan.game import Game
 from gan.measures import MEASURES
 from gan.runs import Run
@@ -109,9 +109,8 @@ def save(protocol: Protocol, results: Sequence[Result], out: Path) -> dict[str, 
             for (data, name), values in p.rows.items()
         ],
     }
-    written = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_atomically(out / TABLE, written, force=True)
-    return json.loads(written)
+    replace_json(out / TABLE, content)
+    return json.loads(json_text(content))
 
 
 def _summary(protocol: Protocol, rows: Sequence[Row]) -> dict[str, Any] | None:

@@ -36,6 +36,15 @@ def test_command_line(tmp_path, capsys):
     assert run_app(app, ["report", str(out), "--out", str(page), "--force"]) == 0
 
 
+def test_help_says_what_each_command_does(capsys):
+    """Every command has a sentence beside its name, the bench too; two examples are two paragraphs."""
+    app(["--help"], result_action="return_value")
+    said = {line[2:10].strip(): line[10:-1].strip() for line in capsys.readouterr().out.splitlines() if line[:1] == "│"}
+    assert all(said[name] for name in ("bench", "report", "sample", "theory", "train")), said
+    app(["bench", "--help"], result_action="return_value")
+    assert sum(line.startswith("Example:") for line in capsys.readouterr().out.splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("argv", "code", "message"),
     [

@@ -16,6 +16,7 @@ from divergences.saving import write_atomically
 from gan.bench.purposes import PURPOSES
 from gan.bench.purposes.purpose import SEEDS, Finding, Plan, Purpose
 from gan.bench.show import statistic
+from gan.folder import replace_json
 
 KEPT, PAGE = "purposes.json", "recipes.md"
 WORDS = {"yes": "yes", "no": "no", "open": "not shown"}
@@ -72,7 +73,7 @@ def find(
             found[name] = PURPOSES[name].finding(plan)
             kept = {key: {"ours": _listed(one.ours), "plain": _listed(one.plain)} for key, one in found.items()}
             content = {"seeds": list(plan.seeds), "share": plan.share, "found": kept}
-            write_atomically(out / KEPT, json.dumps(content, indent=1, allow_nan=False) + "\n", force=True)
+            replace_json(out / KEPT, content)
         show(PURPOSES[name], found[name])
     found = {name: found[name] for name in PURPOSES if name in found}
     write_atomically(out / PAGE, page(found, plan), force=True)

@@ -10,17 +10,15 @@ from gan.constraints import Constraint, SpectralNorm, WeightClipping
 from gan.networks.architecture import (
     CriticFactory,
     GeneratorFactory,
-    critic,
-    generator,
-    image_critic,
-    image_generator,
-)
-from gan.networks.factories import (
     autoencoder,
+    critic,
     discriminating,
     encoded,
     exposed,
+    generator,
     identity,
+    image_critic,
+    image_generator,
     mixed,
     packed,
     virtually_normalised,
@@ -222,8 +220,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             source=f"Sonderby et al. (2017); Arjovsky & Bottou (2017); {_DCGAN}",
         ),
         "dcgan": _ns(
-            critic=image_critic(),
-            generator=image_generator(),
+            critic=image_critic,
+            generator=image_generator,
             source="Radford, Metz & Chintala (2016); lecture row D42",
         ),
         "cgan": _ns(

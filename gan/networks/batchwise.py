@@ -7,14 +7,14 @@ from torch import Tensor
 
 from divergences._checks import count
 from divergences.errors import DataError
-from gan.networks.chain import Matrices, Wrapped, gaussian, he
+from gan.networks.chain import Layer, Network, Wrapped, he
 from gan.random import Stream, normal
 
 EPSILON = 1e-5  # added to variances, as in Ioffe & Szegedy (2015) and torch
 
 
 @dataclass(frozen=True)
-class BatchNorm:
+class BatchNorm(Network):
     """scale (x - mean) / sqrt(variance + 1e-5) + shift per channel, over the batch and the channel's sites.
 
     Ioffe & Szegedy (2015). A point is `channels` x `sites` numbers (sites: the pixels of an image). The statistics are
@@ -30,8 +30,7 @@ class BatchNorm:
 
     channels: int
     sites: int = 1
-    couples = True
-    matrices = ()
+    blends = True
 
     @property
     def size(self) -> int:
@@ -66,7 +65,7 @@ class ReferenceNorm(BatchNorm):
     """
 
     reference: int = 64
-    couples = False
+    blends = False
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, reference + batch, channels * sites) -> the same shape."""
@@ -105,7 +104,7 @@ class VirtualBatchNorm(Wrapped):
 
 
 @dataclass(frozen=True)
-class MinibatchDiscrimination:
+class MinibatchDiscrimination(Layer):
     """Features and, appended to them, how close the other points of the batch are. Salimans et al. (2016), 3.2.
 
     With M_i = features_i T, a `kernels` x `width` matrix, o_ik = sum over j of exp(-|M_ik - M_jk|_1), where j runs over
@@ -122,26 +121,19 @@ class MinibatchDiscrimination:
     inputs: int
     kernels: int = 16
     width: int = 4
-    couples = True
+    blends = True
 
     def __post_init__(self) -> None:
         count(self.kernels, "kernels")
         count(self.width, "width")
 
     @property
-    def size(self) -> int:
-        """The tensor T."""
-        return self.inputs * self.kernels * self.width
+    def form(self) -> tuple[int, int, int]:
+        return self.inputs, self.kernels * self.width, 0
 
     @property
-    def matrices(self) -> Matrices:
-        """T as a matrix (inputs, kernels * width)."""
-        return ((0, self.inputs, self.kernels * self.width),)
-
-    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """N(0, 2 / inputs): (S,) -> (S, size)."""
-        deviation = he(self.inputs, None)
-        return gaussian(seeds, stream, weights=self.size, biases=0, deviation=deviation, dtype=dtype)
+    def spread(self) -> float:
+        return he(self.inputs, None)
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, inputs) -> (S, batch, inputs + kernels)."""

@@ -8,21 +8,19 @@ and within a tenth of it on 28 x 28 or with more channels (forward and backward,
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from divergences._checks import count
 from divergences.errors import DataError
 from gan.networks.batchwise import BatchNorm
-from gan.networks.chain import Affine, Chain, Matrices, Network, Pointwise, gaussian, he
-from gan.random import Stream
+from gan.networks.chain import Affine, Chain, Layer, Network, Pointwise, he
 
 Shape = tuple[int, int, int]  # channels, height, width
 
 
 @dataclass(frozen=True)
-class Convolution:
+class Convolution(Layer):
     """A strided convolution of images of `shape`; sides of length n become (n + 2 padding - kernel) // stride + 1.
 
     The padding, (kernel - stride) / 2 rounded up, makes that n // stride for an even kernel and stride 2. Weights
@@ -39,7 +37,6 @@ class Convolution:
     stride: int = 2
     bias: bool = True
     deviation: float | None = None
-    couples = False
 
     @property
     def padding(self) -> int:
@@ -53,32 +50,24 @@ class Convolution:
         return self.channels, height, width
 
     @property
-    def matrices(self) -> Matrices:
-        """The kernels as one matrix, as spectral normalisation takes them (Miyato et al. 2018)."""
-        return ((0, self.channels, self.shape[0] * self.kernel**2),)
+    def form(self) -> tuple[int, int, int]:
+        """Of the kernels as one matrix, as spectral normalisation takes them (Miyato et al. 2018)."""
+        return self.channels, self.shape[0] * self.kernel**2, self.bias * self.channels
 
     @property
-    def size(self) -> int:
-        """Kernels, then the bias."""
-        return self.channels * (self.shape[0] * self.kernel**2 + self.bias)
-
-    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """Normal weights and a zero bias: (S,) -> (S, size)."""
-        _, rows, columns = self.matrices[0]
-        biases, deviation = self.bias * self.channels, he(columns, self.deviation)
-        return gaussian(seeds, stream, weights=rows * columns, biases=biases, deviation=deviation, dtype=dtype)
+    def spread(self) -> float:
+        return he(self.shape[0] * self.kernel**2, self.deviation)
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, c h w) -> (S, batch, channels h' w')."""
-        weights, bias = _split(parameters, self.matrices[0], self.bias)
+        weights, bias = self.split(parameters)
         kernels = weights.reshape(-1, self.shape[0], self.kernel, self.kernel)
-        return _flat(
-            conv2d(_stacked(x, self.shape), kernels, bias, self.stride, self.padding, groups=len(parameters)), len(x)
-        )
+        bias, groups = bias.reshape(-1) if self.bias else None, len(parameters)
+        return _flat(conv2d(_stacked(x, self.shape), kernels, bias, self.stride, self.padding, groups=groups), groups)
 
 
 @dataclass(frozen=True)
-class TransposedConvolution:
+class TransposedConvolution(Layer):
     """The adjoint of `Convolution(output, shape[0], kernel, stride)`, plus a bias: it takes `shape` back to `output`.
 
     Weights lie as (channels of the input, channels of the output, kernel, kernel).
@@ -90,7 +79,6 @@ class TransposedConvolution:
     stride: int = 2
     bias: bool = True
     deviation: float | None = None
-    couples = False
 
     def __post_init__(self) -> None:
         down = Convolution(self.output, self.shape[0], self.kernel, self.stride).output
@@ -98,26 +86,18 @@ class TransposedConvolution:
             raise DataError(f"No convolution takes {self.output} to {self.shape}: it gives {down}. Ask for that shape.")
 
     @property
-    def matrices(self) -> Matrices:
-        """The kernels as one matrix, that of the adjoint."""
-        return ((0, self.shape[0], self.output[0] * self.kernel**2),)
+    def form(self) -> tuple[int, int, int]:
+        """Of the kernels as one matrix, that of the adjoint."""
+        return self.shape[0], self.output[0] * self.kernel**2, self.bias * self.output[0]
 
     @property
-    def size(self) -> int:
-        """Kernels, then the bias."""
-        return self.output[0] * (self.shape[0] * self.kernel**2 + self.bias)
-
-    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """Normal weights and a zero bias: (S,) -> (S, size)."""
-        _, rows, columns = self.matrices[0]
+    def spread(self) -> float:
         # An output pixel is reached by (kernel / stride)^2 kernel entries of each input channel.
-        deviation = he(max(1, rows * self.kernel**2 // self.stride**2), self.deviation)
-        biases = self.bias * self.output[0]
-        return gaussian(seeds, stream, weights=rows * columns, biases=biases, deviation=deviation, dtype=dtype)
+        return he(max(1, self.shape[0] * self.kernel**2 // self.stride**2), self.deviation)
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
         """(S, size), (S, batch, c h w) -> (S, batch, c' h' w')."""
-        weights, bias = _split(parameters, self.matrices[0], self.bias)
+        weights, bias = self.split(parameters)
         kernels = weights.reshape(-1, self.output[0], self.kernel, self.kernel)
         padding = (self.kernel - self.stride + 1) // 2
         # What the convolution's rounded division dropped on the way down is added again on the way up.
@@ -125,16 +105,10 @@ class TransposedConvolution:
             out + 2 * padding - self.kernel - (n - 1) * self.stride
             for n, out in zip(self.shape[1:], self.output[1:], strict=True)
         )
-        stacked, groups = _stacked(x, self.shape), len(parameters)
-        return _flat(
-            conv_transpose2d(stacked, kernels, bias, self.stride, padding, (height, width), groups=groups), len(x)
-        )
-
-
-def _split(parameters: Tensor, matrix: tuple[int, int, int], bias: bool) -> tuple[Tensor, Tensor | None]:
-    """The weights (S, rows * columns) and the bias of all seeds as one vector."""
-    weights = matrix[1] * matrix[2]
-    return parameters[:, :weights], parameters[:, weights:].reshape(-1) if bias else None
+        bias, groups = bias.reshape(-1) if self.bias else None, len(parameters)
+        added = (height, width)
+        y = conv_transpose2d(_stacked(x, self.shape), kernels, bias, self.stride, padding, added, groups=groups)
+        return _flat(y, groups)
 
 
 def _stacked(x: Tensor, shape: Shape) -> Tensor:
@@ -155,7 +129,6 @@ def dcgan_critic(
     *,
     normalise: bool = True,
     activation: str = "leaky-relu",
-    kernel: int = 4,
     deviation: float | None = 0.02,
 ) -> Chain:
     """Strided convolutions with `hidden` channels from the image inward, then an affine map to raw scores.
@@ -175,9 +148,9 @@ def dcgan_critic(
     (8657, True)
     """
     parts: list[Network] = []
-    for depth, (inside, outside) in enumerate(_levels(shape, hidden, kernel)):
+    for depth, (inside, outside) in enumerate(_levels(shape, hidden)):
         bare = depth == 0 or not normalise
-        parts.append(Convolution(outside, inside[0], kernel, bias=bare, deviation=deviation))
+        parts.append(Convolution(outside, inside[0], bias=bare, deviation=deviation))
         parts += ([] if bare else [_norm(inside)]) + [Pointwise(activation)]
         shape = inside
     return Chain((*parts, Affine(math.prod(shape), outputs, deviation=deviation)))
@@ -189,8 +162,6 @@ def dcgan_generator(
     shape: Shape,
     *,
     normalise: bool = True,
-    activation: str = "relu",
-    kernel: int = 4,
     deviation: float | None = 0.02,
 ) -> Chain:
     """The critic's mirror image: an affine map to hidden[-1] channels, then transposed convolutions up to the image.
@@ -207,17 +178,16 @@ def dcgan_generator(
     ['Affine', 'BatchNorm', 'Pointwise', 'TransposedConvolution', 'BatchNorm']
     >>> [type(part).__name__ for part in net.parts[5:]]
     ['Pointwise', 'TransposedConvolution', 'Pointwise']
-    >>> z = torch.zeros(3, 5, 10)
-    >>> tuple(net(net.initial(torch.arange(3), Stream.GENERATOR_WEIGHTS, dtype=z.dtype), z).shape)
-    (3, 5, 64)
+    >>> net.size, net.couples
+    (9825, True)
     """
-    levels = _levels(shape, hidden, kernel)[::-1]
+    levels = _levels(shape, hidden)[::-1]
     parts: list[Network] = [Affine(latent, math.prod(levels[0][0]), bias=not normalise, deviation=deviation)]
     for depth, (inside, outside) in enumerate(levels, start=1):
         last = depth == len(levels)
-        parts += ([_norm(inside)] if normalise else []) + [Pointwise(activation)]
+        parts += ([_norm(inside)] if normalise else []) + [Pointwise("relu")]
         bias = last or not normalise
-        parts.append(TransposedConvolution(inside, outside, kernel, bias=bias, deviation=deviation))
+        parts.append(TransposedConvolution(inside, outside, bias=bias, deviation=deviation))
     return Chain((*parts, Pointwise("tanh")))
 
 
@@ -225,13 +195,13 @@ def _norm(shape: Shape) -> BatchNorm:
     return BatchNorm(shape[0], shape[1] * shape[2])
 
 
-def _levels(shape: Shape, hidden: tuple[int, ...], kernel: int) -> list[tuple[Shape, Shape]]:
+def _levels(shape: Shape, hidden: tuple[int, ...]) -> list[tuple[Shape, Shape]]:
     """The (inner, outer) shapes of each strided layer, from the image inward."""
     count(len(hidden), "the number of hidden layers of a convolutional network")
     levels: list[tuple[Shape, Shape]] = []
     outside = shape
     for channels in hidden:
-        inside = Convolution(outside, channels, kernel).output
+        inside = Convolution(outside, channels).output
         if min(inside[1:]) < 1:
             raise DataError(
                 f"Images of {shape[1]} x {shape[2]} pixels can be halved {len(levels)} times; got {len(hidden)} hidden "

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from divergences._checks import count, positive
 from divergences.errors import DataError
-from gan.networks.chain import Matrices, Wrapped
+from gan.networks.chain import Matrices, Network, Wrapped
 from gan.networks.perceptron import Perceptron
 from gan.random import Stream, normal
 
@@ -59,7 +59,7 @@ class Encoded(Wrapped):
 
 
 @dataclass(frozen=True)
-class LatentMixture:
+class LatentMixture(Network):
     """Normal noise (S, b, inputs) to a mixture of Gaussians with learned means and scales: (S, b, inputs - 1).
 
     The first number of a noise vector chooses one of `components` of equal weight, the others are spread about its
@@ -76,7 +76,6 @@ class LatentMixture:
     inputs: int
     components: int = 100
     width: float = 0.1
-    couples = False
 
     def __post_init__(self) -> None:
         count(self.components, "components")

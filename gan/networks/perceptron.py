@@ -5,48 +5,21 @@ or a checkpoint is then one operation, whatever the number of layers and seeds.
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from gan.networks.activations import ACTIVATIONS
+from gan.networks.chain import Matrices, Network
 from gan.random import Stream, normal, uniform
 
-SLOPE = 0.2  # of the leaky rectifier, as in DCGAN (Radford et al. 2016)
 STARTS = ("he", "torch")  # how weights and biases begin; see `Perceptron.initial`
 
 
 @dataclass(frozen=True)
-class Activation:
-    """A nonlinearity, its derivative, and the gain that keeps variances (He et al. 2015, Glorot & Bengio 2010)."""
-
-    function: Callable[[Tensor], Tensor]
-    derivative: Callable[[Tensor], Tensor]
-    gain: float
-
-
-ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
-    {
-        "leaky-relu": Activation(
-            lambda x: torch.nn.functional.leaky_relu(x, SLOPE),
-            # A step function: its own derivative is zero, which is what differentiating a penalty needs.
-            lambda x: (x > 0).to(x.dtype) * (1 - SLOPE) + SLOPE,
-            math.sqrt(2 / (1 + SLOPE**2)),
-        ),
-        "relu": Activation(torch.relu, lambda x: (x > 0).to(x.dtype), math.sqrt(2)),
-        "softplus": Activation(
-            lambda x: torch.nn.functional.softplus(2 * x + 2) / 2 - 1, lambda x: torch.sigmoid(2 * x + 2), math.sqrt(2)
-        ),
-        "tanh": Activation(torch.tanh, lambda x: 1 - torch.tanh(x).square(), 1.0),
-    }
-)
-"""Every nonlinearity by name; the softplus is that of Gulrajani et al. (2017), softplus(2x + 2)/2 - 1."""
-
-
-@dataclass(frozen=True)
-class Perceptron:
+class Perceptron(Network):
     """A chain of affine maps with a nonlinearity between them; `widths` runs from input to output.
 
     >>> net = Perceptron((2, 8, 1))
@@ -58,7 +31,6 @@ class Perceptron:
     widths: tuple[int, ...]
     activation: str = "leaky-relu"
     start: str = "he"
-    couples = False
 
     @property
     def layers(self) -> tuple[tuple[int, int], ...]:
@@ -67,15 +39,11 @@ class Perceptron:
 
     @property
     def size(self) -> int:
-        """The number of parameters of one seed."""
         return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
 
     @property
-    def matrices(self) -> tuple[tuple[int, int, int], ...]:
-        """Where the weights of each layer lie: (offset, inputs, outputs)."""
-        starts = [0]
-        for inputs, outputs in self.layers:
-            starts.append(starts[-1] + (inputs + 1) * outputs)
+    def matrices(self) -> Matrices:
+        starts = accumulate(((inputs + 1) * outputs for inputs, outputs in self.layers), initial=0)
         return tuple((start, *layer) for start, layer in zip(starts, self.layers, strict=False))
 
     def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
@@ -96,7 +64,6 @@ class Perceptron:
         return torch.cat(pieces, dim=1)
 
     def __call__(self, parameters: Tensor, x: Tensor) -> Tensor:
-        """The outputs at `x`: (S, size), (S, batch, inputs) -> (S, batch, outputs)."""
         function = ACTIVATIONS[self.activation].function
         for layer, (weights, bias) in enumerate(self._pieces(parameters)):
             x = torch.baddbmm(bias, function(x) if layer else x, weights)

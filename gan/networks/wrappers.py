@@ -7,8 +7,7 @@ from torch import Tensor
 
 from divergences._checks import count
 from divergences.errors import DataError
-from gan.networks.chain import Matrices, Network, Wrapped, joined, shifted
-from gan.random import Stream
+from gan.networks.chain import Network, Wrapped
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Packed(Wrapped):
     """
 
     count: int = 2
-    couples = True  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
+    blends = True
 
     def __post_init__(self) -> None:
         count(self.count, "count")
@@ -62,34 +61,15 @@ class Autoencoder(Wrapped):
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Network):
     """Two networks, the parameters of the first before those of the second; subclasses say how they are called."""
 
     first: Network
     second: Network
 
     @property
-    def size(self) -> int:
-        """Of both."""
-        return self.first.size + self.second.size
-
-    @property
-    def matrices(self) -> Matrices:
-        """Of both."""
-        return shifted((self.first, self.second))
-
-    @property
-    def couples(self) -> bool:
-        """Whether one of them couples the points of a batch."""
-        return self.first.couples or self.second.couples
-
-    def initial(self, seeds: Tensor, stream: Stream, *, dtype: torch.dtype) -> Tensor:
-        """Each one's own, from streams of their own: (S,) -> (S, size)."""
-        return joined((self.first, self.second), seeds, stream, dtype)
-
-    def split(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """The parameters of each: (S, size) -> (S, first.size), (S, second.size)."""
-        return parameters[:, : self.first.size], parameters[:, self.first.size :]
+    def inside(self) -> tuple[Network, ...]:
+        return self.first, self.second
 
 
 @dataclass(frozen=True)

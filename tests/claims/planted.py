@@ -18,8 +18,8 @@ from gan.conditions import Codes, Labels, Translation
 from gan.constraints import WeightClipping
 from gan.data import GaussianMixture
 from gan.networks import Perceptron
-from gan.networks.architecture import image_generator
 from gan.networks.chain import Pointwise
+from gan.networks.convolutional import dcgan_generator
 from gan.objectives import Minimax, NonSaturating, Variational, Wasserstein
 from gan.objectives.scores import Relativistic
 from gan.optimisers import RMSProp
@@ -189,9 +189,15 @@ GAME = {
     ),
 }
 
+
+def bare_generator(inputs, shape, chosen):
+    """DCGAN's generator without batch normalisation."""
+    return dcgan_generator(inputs, chosen.hidden, shape, normalise=False)
+
+
 TRAINING = {
     "a generator without normalisation": Error(
-        (gan.game,), "RECIPES", changed(dcgan={"generator": image_generator(normalise=False)}), "D42"
+        (gan.game,), "RECIPES", changed(dcgan={"generator": bare_generator}), "D42"
     ),
     "images of any size": Error((Pointwise,), CALL, scaled(1.5), "D42"),
     "labels that are not those of their points": Error((Labels,), "real", mislabelled, "D24"),

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from divergences.errors import DataError
+from gan.networks.architecture import discriminating, normalised, virtually_normalised
 from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm
-from gan.networks.factories import discriminating, normalised, virtually_normalised
 from gan.random import Stream, normal
 
 SEEDS = torch.arange(2)

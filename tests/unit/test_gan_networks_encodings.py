@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from divergences.errors import DataError
+from gan.networks.architecture import encoded, mixed
 from gan.networks.encodings import Encoded, LatentMixture
-from gan.networks.factories import encoded, mixed
 from gan.networks.perceptron import Perceptron
 from gan.penalties import autograd_slope
 from gan.random import Stream, normal, uniform

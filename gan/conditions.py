@@ -7,6 +7,7 @@ networks of that space, and adds its own terms to the losses.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.nn.functional import one_hot
 from divergences._checks import count, positive
 from divergences.errors import DataError
 from gan.data import Data
-from gan.data.law import Law
+from gan.data.laws import Law
 from gan.networks.chain import Network
 from gan.networks.wrappers import Both, Labelled, Swap
 from gan.objectives import Objective, Separable
@@ -53,13 +54,11 @@ class Joint(Law):
     a: Data
     b: Data
     source: str = field(init=False)
+    shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", f"{self.a.source}; {self.b.source}")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.a.dimension + self.b.dimension,)
+        object.__setattr__(self, "shape", (self.a.dimension + self.b.dimension,))
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -76,9 +75,7 @@ class Unconditional:
     A condition `couples` if its terms depend on which points are in a batch together.
     """
 
-    @property
-    def couples(self) -> bool:
-        return False
+    couples: ClassVar[bool] = False
 
     def check(self, targets: tuple[Data, ...]) -> None:
         """Raise DataError unless the targets fit."""
@@ -133,11 +130,7 @@ class Labels(Unconditional):
     et al. halve the last two. The labels that the generator is told follow the data's own law.
     """
 
-    mismatched: bool = True
-
-    @property
-    def couples(self) -> bool:
-        return self.mismatched
+    couples = True
 
     def check(self, targets: tuple[Data, ...]) -> None:
         super().check(targets)
@@ -162,7 +155,7 @@ class Labels(Unconditional):
     def critic_term(
         self, space: Space, objective: Objective, critic: Map, real: Tensor, outputs: Tensor, latent: Tensor
     ) -> Tensor | float:
-        if not self.mismatched or not isinstance(objective, Separable):
+        if not isinstance(objective, Separable):
             return 0.0
         x, told = real.split((space.targets[0].dimension, space.targets[0].classes), dim=-1)
         return objective.fake_loss(critic(torch.cat((x, told.roll(1, dims=-2)), dim=-1))[..., 0])

@@ -21,7 +21,7 @@ from gan import runs
 from gan.bench.protocol import Cell, Protocol
 from gan.folder import replace_json
 from gan.game import Game
-from gan.measures import MEASURES, applicable
+from gan.measures.reference import checked
 
 TABLE = "bench.json"
 BACKENDS = ("loky", "dask")
@@ -137,10 +137,7 @@ def _arguments(path: Path) -> list[Any]:
 def _check(cell: Cell) -> None:
     """Raise before hours of other work what would stop this cell: networks that do not fit, measures that cannot be."""
     try:
-        fitting = applicable(Game(cell.config).target)
-        for name in cell.measures:
-            if choice(name, MEASURES, "measure") not in fitting:
-                raise DataError(f"measure {name!r} does not apply to this target; these do: {', '.join(fitting)}.")
+        checked(Game(cell.config).target, cell.measures)
     except DataError as error:
         raise type(error)(f"{cell.data}, {cell.name}: {error}") from None
 

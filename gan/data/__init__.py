@@ -29,10 +29,9 @@ from divergences.errors import DataError
 from gan.data import mixtures
 from gan.data.files import PATH_SUFFIXES, read_rows
 from gan.data.images import DIGITS, FACES25, MNIST5K, StackedDigits, Textures
-from gan.data.law import Law
+from gan.data.laws import Law, Lines, SwissRoll
 from gan.data.mixtures import GaussianMixture
 from gan.data.rows import Rows
-from gan.data.toys import Lines, SwissRoll
 
 __all__ = ["DATASETS", "Data", "GaussianMixture", "Rows", "dataset"]
 
@@ -59,7 +58,7 @@ DATASETS: Mapping[str, Data] = MappingProxyType(
         "digits": DIGITS,
         "mnist5k": MNIST5K,
         "faces25": FACES25,
-        "textures": Textures(16, "patches of 16x16 pixels of scikit-image's brick, grass and gravel (CC0)"),
+        "textures": Textures("patches of 16x16 pixels of scikit-image's brick, grass and gravel (CC0)"),
         "stacked-digits": StackedDigits("three of scikit-learn's digits as channels, after Metz et al. (2017)"),
     }
 )

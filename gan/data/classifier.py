@@ -10,7 +10,7 @@ from torch import Tensor
 
 from divergences.errors import DataError
 from gan.data.images import DIGITS, StackedDigits
-from gan.data.law import Law
+from gan.data.laws import Law
 from gan.data.rows import HELD_OUT, Rows, split
 from gan.random import Stream
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from divergences.errors import DataError
-from gan.data.law import Law
+from gan.data.laws import Law
 from gan.data.rows import HELD_OUT, Rows, split
 from gan.random import Step, Stream, uniform
 
@@ -65,28 +65,20 @@ class Textures(Law):
     The label is the picture: 0 brick, 1 grass, 2 gravel. Patches overlap, so none are kept back for measuring.
     """
 
-    side: int
     source: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """One channel of `side` by `side` pixels."""
-        return (1, self.side, self.side)
-
-    @property
-    def classes(self) -> int:
-        """One label per picture."""
-        return 3
+    shape = (1, 16, 16)
+    classes = 3
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
     ) -> tuple[Tensor, Tensor]:
-        """`count` independent patches per seed, (S,) -> (S, count, side * side), and their pictures (S, count)."""
+        """`count` independent patches per seed, (S,) -> (S, count, 256), and their pictures (S, count)."""
         pictures = _pictures(dtype, seeds.device)
-        places = pictures.shape[1] - self.side + 1
+        side = self.shape[1]
+        places = pictures.shape[1] - side + 1
         u = uniform(seeds, stream, step, (count, 3))
         label, top, left = ((u[..., k] * n).long() for k, n in enumerate((3, places, places)))
-        offsets = torch.arange(self.side, device=seeds.device)
+        offsets = torch.arange(side, device=seeds.device)
         rows, columns = top[..., None, None] + offsets[:, None], left[..., None, None] + offsets
         return pictures[label[..., None, None], rows, columns].flatten(2), label
 
@@ -110,18 +102,8 @@ class StackedDigits(Law):
     """
 
     source: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Three channels of 8 by 8 pixels."""
-        return (3, 8, 8)
-
-    @property
-    def classes(self) -> int:
-        """The number of modes, which are the labels."""
-        return 1000
-
-    mode_count = classes
+    shape = (3, 8, 8)
+    classes = mode_count = 1000
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64

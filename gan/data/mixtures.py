@@ -1,14 +1,20 @@
 """Mixtures that know their modes and, but for one, their density; the variants of published protocols by name."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from gan.data.law import Law
+from gan.data.laws import Law
 from gan.random import Step, Stream, normal, uniform
+
+
+def _modes(law: Law, *, dimension: int, modes: int) -> None:
+    """Say of a law that is being made how many coordinates and modes, which are the labels, it has."""
+    for name, value in {"shape": (dimension,), "classes": modes, "mode_count": modes}.items():
+        object.__setattr__(law, name, value)
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,12 @@ class GaussianMixture(Law):
     sigmas: tuple[float, ...]
     source: str
     radius: float = 3.0
+    shape: tuple[int, ...] = field(init=False)
+    classes: int = field(init=False)
+    mode_count: int = field(init=False)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """One axis of coordinates."""
-        return (len(self.means[0]),)
-
-    @property
-    def classes(self) -> int:
-        """The number of modes, which are the labels."""
-        return len(self.means)
-
-    mode_count = classes
+    def __post_init__(self) -> None:
+        _modes(self, dimension=len(self.means[0]), modes=len(self.means))
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -105,18 +105,12 @@ class ShiftedNoise(Law):
     noisy: int
     radius: float
     source: str
+    shape: tuple[int, ...] = field(init=False)
+    classes: int = field(init=False)
+    mode_count: int = field(init=False)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """One axis of coordinates."""
-        return (self.coordinates,)
-
-    @property
-    def classes(self) -> int:
-        """The number of modes, which are the labels."""
-        return len(self.shifts)
-
-    mode_count = classes
+    def __post_init__(self) -> None:
+        _modes(self, dimension=self.coordinates, modes=len(self.shifts))
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64

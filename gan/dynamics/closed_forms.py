@@ -7,36 +7,33 @@ a fake score and -c that of the generator's, both at the neutral score. Its eige
 import cmath
 from collections.abc import Callable, Mapping
 from math import sqrt
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-SLOPES: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "minimax": (1 / 2, 1 / 2),  # sigmoid(0)
-        "nonsaturating": (1 / 2, 1 / 2),
-        "max-likelihood": (1 / 2, 1.0),  # e^0
-        "label-smoothing": (0.45, 0.55),  # D and 1 - D at D = 0.9 / 2
-        "least-squares": (1 / 2, 1 / 2),  # v and 1 - v at v = 1/2
-        "hinge": (1.0, 1.0),
-        "relativistic": (1 / 2, 1 / 2),
-        "wasserstein": (1.0, 1.0),
-        # f-GANs: g'(v) where g(v) = f'(1), for there the conjugate has slope 1
-        "fgan-kl": (1.0, 1.0),
-        "fgan-reverse-kl": (1.0, 1.0),
-        "fgan-js": (1 / 4, 1 / 4),  # half of f-GAN's own "JS"
-        "fgan-total-variation": (1 / 2, 1 / 2),
-        "fgan-pearson": (1.0, 1.0),
-        "fgan-neyman": (1.0, 1.0),
-        "fgan-squared-hellinger": (1.0, 1.0),
-        "fgan-jeffreys": (1.0, 1.0),
-        "fgan-le-cam": (1 / 2, 1 / 2),
-        "fgan-gan": (1 / 2, 1 / 2),
-        "fgan-weighted-js": (0.3 * 0.7, 0.3 * 0.7),
-        "fgan-alpha": (1.0, 1.0),
-    }
-)
+SLOPES: Mapping[str, tuple[float, float]] = {
+    "minimax": (1 / 2, 1 / 2),  # sigmoid(0)
+    "nonsaturating": (1 / 2, 1 / 2),
+    "max-likelihood": (1 / 2, 1.0),  # e^0
+    "label-smoothing": (0.45, 0.55),  # D and 1 - D at D = 0.9 / 2
+    "least-squares": (1 / 2, 1 / 2),  # v and 1 - v at v = 1/2
+    "hinge": (1.0, 1.0),
+    "relativistic": (1 / 2, 1 / 2),
+    "wasserstein": (1.0, 1.0),
+    # f-GANs: g'(v) where g(v) = f'(1), for there the conjugate has slope 1
+    "fgan-kl": (1.0, 1.0),
+    "fgan-reverse-kl": (1.0, 1.0),
+    "fgan-js": (1 / 4, 1 / 4),  # half of f-GAN's own "JS"
+    "fgan-total-variation": (1 / 2, 1 / 2),
+    "fgan-pearson": (1.0, 1.0),
+    "fgan-neyman": (1.0, 1.0),
+    "fgan-squared-hellinger": (1.0, 1.0),
+    "fgan-jeffreys": (1.0, 1.0),
+    "fgan-le-cam": (1 / 2, 1 / 2),
+    "fgan-gan": (1 / 2, 1 / 2),
+    "fgan-weighted-js": (0.3 * 0.7, 0.3 * 0.7),
+    "fgan-alpha": (1.0, 1.0),
+}
 """b and c of every objective of one score that has a neutral one."""
 
 
@@ -75,16 +72,14 @@ def _optimistic(turn: float) -> float:
     return max(abs(b + root), abs(b - root)) / 2
 
 
-BILINEAR: Mapping[str, Callable[[float], float]] = MappingProxyType(
-    {
-        "simultaneous": lambda a: sqrt(1 + a**2),
-        "alternating": alternating_contraction,
-        "extragradient": lambda a: sqrt(1 - a**2 + a**4),
-        "optimistic": _optimistic,
-        "consensus": lambda a: sqrt((1 - a) ** 2 + a**2),
-        "proximal": lambda a: 1 / sqrt(1 + a**2),
-    }
-)
+BILINEAR: Mapping[str, Callable[[float], float]] = {
+    "simultaneous": lambda a: sqrt(1 + a**2),
+    "alternating": alternating_contraction,
+    "extragradient": lambda a: sqrt(1 - a**2 + a**4),
+    "optimistic": _optimistic,
+    "consensus": lambda a: sqrt((1 - a) ** 2 + a**2),
+    "proximal": lambda a: 1 / sqrt(1 + a**2),
+}
 """The contraction of a step of the game xy, by update, as a function of the rate; consensus has weight 1.
 
 For x'Ay put h times a singular value of A, and take the largest over them (consensus: if its weight is divided by that

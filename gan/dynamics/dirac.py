@@ -15,9 +15,9 @@ from torch import Tensor
 
 from divergences._checks import count, positive
 from divergences.errors import DataError
-from gan.dynamics.fields import DifferentiableGame
+from gan.dynamics.games import DifferentiableGame
 from gan.objectives import Objective
-from gan.objectives.energies import BoundaryEquilibrium, EnergyBased
+from gan.objectives.scores import BoundaryEquilibrium, EnergyBased
 from gan.penalties import GradientPenalty
 
 NODES = 16  # of Gauss-Hermite quadrature: exact for polynomials of degree 31 in the noise
@@ -70,7 +70,7 @@ def dirac(
             has no neutral score.
 
     >>> from gan.objectives import OBJECTIVES
-    >>> from gan.dynamics.fields import eigenvalues, jacobian
+    >>> from gan.dynamics.games import eigenvalues, jacobian
     >>> game = dirac(OBJECTIVES["minimax"])
     >>> eigenvalues(jacobian(game.field, game.equilibrium)).tolist()  # f'(0) = 1/2: circles
     [-0.5j, 0.5j]

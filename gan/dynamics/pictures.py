@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from math import sqrt
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -16,8 +15,17 @@ from torch import Tensor
 from divergences._checks import choice
 from gan.dynamics.closed_forms import BILINEAR
 from gan.dynamics.dirac import dirac
-from gan.dynamics.fields import DifferentiableGame, bilinear
-from gan.dynamics.updates import UPDATES, Update, alternating, consensus, contraction, simultaneous, trajectory
+from gan.dynamics.games import (
+    UPDATES,
+    DifferentiableGame,
+    Update,
+    alternating,
+    bilinear,
+    consensus,
+    contraction,
+    simultaneous,
+    trajectory,
+)
 from gan.objectives import OBJECTIVES
 from gan.penalties import PENALTIES
 
@@ -30,22 +38,20 @@ def _games() -> Mapping[str, tuple[DifferentiableGame, Update]]:
     """Dirac-GANs and how they are played, with the constants of Mescheder et al.'s notebooks where they have them."""
     minimax, ns, w = (OBJECTIVES[name] for name in ("minimax", "nonsaturating", "wasserstein"))
     r1, gp = replace(PENALTIES["r1"], weight=0.3), replace(PENALTIES["gradient-penalty"], weight=0.7)
-    return MappingProxyType(
-        {
-            "minimax, simultaneous": (dirac(minimax), simultaneous),
-            "minimax": (dirac(minimax), alternating),
-            "nonsaturating, simultaneous": (dirac(ns), simultaneous),
-            "nonsaturating": (dirac(ns), alternating),
-            "wgan, clipped at 1": (dirac(w, clip=1.0), alternating),
-            "wgan-gp, weight 0.7": (dirac(w, [gp]), alternating),
-            "r1, gamma 0.3": (dirac(ns, [r1]), alternating),
-            "r1, critical gamma 1": (dirac(ns, [replace(r1, weight=1.0)]), alternating),
-            "instance noise 0.7": (dirac(ns, noise=0.7), alternating),
-            "unrolled, 5 steps": (dirac(ns, unroll=5, unroll_rate=RATE), alternating),
-            "consensus, weight 1": (dirac(minimax), partial(consensus, weight=1.0)),
-            "fgan-kl": (dirac(OBJECTIVES["fgan-kl"]), alternating),
-        }
-    )
+    return {
+        "minimax, simultaneous": (dirac(minimax), simultaneous),
+        "minimax": (dirac(minimax), alternating),
+        "nonsaturating, simultaneous": (dirac(ns), simultaneous),
+        "nonsaturating": (dirac(ns), alternating),
+        "wgan, clipped at 1": (dirac(w, clip=1.0), alternating),
+        "wgan-gp, weight 0.7": (dirac(w, [gp]), alternating),
+        "r1, gamma 0.3": (dirac(ns, [r1]), alternating),
+        "r1, critical gamma 1": (dirac(ns, [replace(r1, weight=1.0)]), alternating),
+        "instance noise 0.7": (dirac(ns, noise=0.7), alternating),
+        "unrolled, 5 steps": (dirac(ns, unroll=5, unroll_rate=RATE), alternating),
+        "consensus, weight 1": (dirac(minimax), partial(consensus, weight=1.0)),
+        "fgan-kl": (dirac(OBJECTIVES["fgan-kl"]), alternating),
+    }
 
 
 def dirac_figure() -> Figure:

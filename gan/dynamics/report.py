@@ -5,10 +5,9 @@ from typing import Any
 
 from divergences.report import Report, Section, picture, table, text
 from gan.dynamics.closed_forms import BILINEAR
-from gan.dynamics.fields import bilinear
+from gan.dynamics.games import UPDATES, bilinear, contraction
 from gan.dynamics.pictures import bilinear_figure, contraction_figure, dirac_figure
 from gan.dynamics.table import Row
-from gan.dynamics.updates import UPDATES, contraction
 
 RATES = (0.1, 0.5)
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,8 +19,15 @@ from gan.conditions import Unconditional
 from gan.constraints import WeightClipping
 from gan.dynamics.closed_forms import SLOPES, alternating_contraction, dirac_eigenvalues
 from gan.dynamics.dirac import dirac
-from gan.dynamics.fields import DifferentiableGame, derivative, eigenvalues, jacobian
-from gan.dynamics.updates import alternating, contraction, trajectory
+from gan.dynamics.games import (
+    DifferentiableGame,
+    alternating,
+    contraction,
+    derivative,
+    eigenvalues,
+    jacobian,
+    trajectory,
+)
 from gan.objectives import OBJECTIVES
 from gan.recipes import RECIPES, Recipe
 
@@ -38,15 +44,13 @@ CHARGED: Mapping[Any, float] = {
 }
 """Second derivative of a charge in the critic's slope at 0; a two-sided penalty has a kink there."""
 
-NETWORKS: Mapping[str, str] = MappingProxyType(
-    {
-        "minibatch-discrimination": "the features of the batch",
-        "pacgan": "packing",
-        "virtual-batch-norm": "the reference batch",
-        "dcgan": "its convolutions",
-        "wgan-gp-mixture": "the waves and the mixture",
-    }
-)
+NETWORKS: Mapping[str, str] = {
+    "minibatch-discrimination": "the features of the batch",
+    "pacgan": "packing",
+    "virtual-batch-norm": "the reference batch",
+    "dcgan": "its convolutions",
+    "wgan-gp-mixture": "the waves and the mixture",
+}
 """What is particular about a recipe's networks, which a critic on the line does not have."""
 
 

@@ -18,12 +18,66 @@ The usual ones together take 0.06 s in 1-D, 0.2 s in 2-D, 0.4 s on `stacked-digi
 0.2 s on `mnist5k` (500 rows); a finite target is measured on its held-out rows. Time grows as n^2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from gan.measures import information, modes, moments, neighbours, transport
-from gan.measures.measure import Measure
+from gan.measures import distances, information, modes
+from gan.measures.sample import Pair
+
+IDEALS = {"half": 0.5, "one": 1.0}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One way to say how good a generator is, from a sample of it beside one of the target.
+
+    Attributes:
+        name: its key in `MEASURES` and in records.
+        function: a `Pair` -> the value, or the value followed by those of `also`.
+        better: "lower" or "higher"; "half" or "one" if the best value is that number, from both sides.
+        unit: of the value.
+        source: whose definition it is.
+        needs: which targets it applies to.
+        usual: which of those it is measured on by default, being cheap enough there.
+        also: further names that come with the value, as the ends of a bracket do.
+        blind: what it does not notice: "collapse" (one mode for all), "shift" (a small move), or both.
+
+    """
+
+    name: str
+    function: Callable[[Pair], float | tuple[float, ...]]
+    better: str
+    unit: str
+    source: str
+    needs: Callable[[Any], bool] = lambda data: True
+    usual: Callable[[Any], bool] = lambda data: True
+    also: tuple[str, ...] = ()
+    blind: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys of what it gives."""
+        return (self.name, *self.also)
+
+    def __call__(self, pair: Pair) -> dict[str, float]:
+        """The value and what comes with it, by name; infinite where that is right."""
+        found = self.function(pair)
+        values = found if isinstance(found, tuple) else (found,)
+        return dict(zip(self.names, map(float, values), strict=True))
+
+    def badness(self, value: float) -> float:
+        """How far from best: smaller is better, whatever `better` says.
+
+        >>> from gan.measures import MEASURES
+        >>> MEASURES["one_nearest_neighbour"].badness(0.75), MEASURES["recall"].badness(0.75)
+        (0.25, -0.75)
+        """
+        if self.better in IDEALS:
+            return abs(value - IDEALS[self.better])
+        return value if self.better == "lower" else -value
+
 
 LOW = 2  # dimensions in which nearest neighbours estimate a divergence without bias worth speaking of
 SMALL = 100  # dimensions up to which the moments of images take no time
@@ -70,11 +124,11 @@ _PRECISION = "Kynkaanniemi, Karras, Laine, Lehtinen & Aila (2019)"
 _DENSITY = "Naeem, Oh, Uh, Choi & Yoo (2020)"
 
 _ALL = (
-    Measure("w1", transport.w1, "lower", _DATA, "Kantorovich (1942)", also=_ENDS("w1")),
-    Measure("w2", transport.w2, "lower", _DATA, "Kantorovich (1942)", usual=_never, also=_ENDS("w2")),
-    Measure("sliced_w1", transport.sliced_w1, "lower", _DATA, "Rabin, Peyre, Delon & Bernot (2011)"),
+    Measure("w1", distances.w1, "lower", _DATA, "Kantorovich (1942)", also=_ENDS("w1")),
+    Measure("w2", distances.w2, "lower", _DATA, "Kantorovich (1942)", usual=_never, also=_ENDS("w2")),
+    Measure("sliced_w1", distances.sliced_w1, "lower", _DATA, "Rabin, Peyre, Delon & Bernot (2011)"),
     Measure(
-        "sinkhorn_divergence", transport.sinkhorn, "lower", _SQUARED, "Genevay, Peyre & Cuturi (2018)", usual=_never
+        "sinkhorn_divergence", distances.sinkhorn, "lower", _SQUARED, "Genevay, Peyre & Cuturi (2018)", usual=_never
     ),
     Measure("kl", information.kl, "lower", "nats", "Wang, Kulkarni & Verdu (2009), corrected", needs=_known),
     Measure(
@@ -95,29 +149,29 @@ _ALL = (
         "mode_reverse_kl", modes.mode_reverse_kl, "lower", "nats", "PacGAN, Lin et al. (2018)",
         needs=_moded, blind=_SHIFT,
     ),
-    Measure("precision", neighbours.precision, "higher", "share", _PRECISION, blind=_COLLAPSE),
-    Measure("recall", neighbours.recall, "higher", "share", _PRECISION),
-    Measure("density", neighbours.density, "one", "share", _DENSITY, blind=_COLLAPSE),
-    Measure("coverage", neighbours.coverage, "higher", "share", _DENSITY),
+    Measure("precision", distances.precision, "higher", "share", _PRECISION, blind=_COLLAPSE),
+    Measure("recall", distances.recall, "higher", "share", _PRECISION),
+    Measure("density", distances.density, "one", "share", _DENSITY, blind=_COLLAPSE),
+    Measure("coverage", distances.coverage, "higher", "share", _DENSITY),
     Measure(
-        "one_nearest_neighbour", neighbours.one_nearest_neighbour, "half", "share", "Lopez-Paz & Oquab (2017)"
+        "one_nearest_neighbour", distances.one_nearest_neighbour, "half", "share", "Lopez-Paz & Oquab (2017)"
     ),
     Measure(
-        "memorisation", neighbours.memorisation, "half", "share",
+        "memorisation", distances.memorisation, "half", "share",
         "the three-sample test of Meehan, Chaudhuri & Dasgupta (2020)",
         needs=_finite, usual=_small, blind=_COLLAPSE,
     ),
-    Measure("frechet", moments.frechet, "lower", _SQUARED, "Dowson & Landau (1982)", usual=_small),
+    Measure("frechet", distances.frechet, "lower", _SQUARED, "Dowson & Landau (1982)", usual=_small),
     Measure(
-        "frechet_features", moments.frechet_features, "lower", "unit of the features, squared", "Heusel et al. (2017)",
-        needs=_classified,
+        "frechet_features", distances.frechet_features, "lower", "unit of the features, squared",
+        "Heusel et al. (2017)", needs=_classified,
     ),
     Measure(
-        "class_balance", moments.class_balance, "lower", "share", "total variation to equal shares",
+        "class_balance", distances.class_balance, "lower", "share", "total variation to equal shares",
         needs=_few_classes, blind=_SHIFT,
     ),
-    Measure("mmd", moments.mmd, "lower", "kernel", "Gretton et al. (2012), lemma 6", usual=_never),
-    Measure("energy", moments.energy, "lower", _DATA, "Szekely & Rizzo (2013)", usual=_never),
+    Measure("mmd", distances.mmd, "lower", "kernel", "Gretton et al. (2012), lemma 6", usual=_never),
+    Measure("energy", distances.energy, "lower", _DATA, "Szekely & Rizzo (2013)", usual=_never),
 )  # fmt: skip
 
 MEASURES: Mapping[str, Measure] = MappingProxyType({measure.name: measure for measure in _ALL})

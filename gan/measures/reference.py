@@ -10,8 +10,7 @@ from torch import Tensor
 from divergences._checks import choice, count
 from divergences.errors import DataError
 from gan.data.rows import split
-from gan.measures.catalogue import MEASURES, applicable, default_measures
-from gan.measures.measure import Measure
+from gan.measures.catalogue import MEASURES, Measure, applicable, default_measures
 from gan.measures.sample import Pair, Sample
 from gan.random import Stream
 
@@ -52,7 +51,7 @@ class Reference:
 
         Raises DataError for an unknown measure, one that does not apply to the target, or n below 2.
         """
-        chosen = tuple(MEASURES[name] for name in _checked(data, measures))
+        chosen = tuple(MEASURES[name] for name in checked(data, measures))
         n = count(n, "n", minimum=2)
         n = n if data.size is None else min(n, data.held_out)
         # Replicas of one seed under several settings share its samples.
@@ -135,7 +134,8 @@ def _judge(measures: tuple[Measure, ...], real: Sample, points: np.ndarray) -> J
     return Judgement(values, reasons)
 
 
-def _checked(data: Any, measures: Iterable[str] | None) -> tuple[str, ...]:
+def checked(data: Any, measures: Iterable[str] | None) -> tuple[str, ...]:
+    """The measures named, or the usual ones; raises DataError for one that does not exist or apply to the target."""
     if measures is None:
         return default_measures(data)
     names = (measures,) if isinstance(measures, str) else tuple(dict.fromkeys(measures))

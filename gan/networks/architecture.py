@@ -12,9 +12,8 @@ from functools import partial
 
 from divergences._checks import choice, count, positive
 from divergences.errors import DataError
-from gan.networks.activations import ACTIVATIONS
 from gan.networks.batchwise import BatchNorm, MinibatchDiscrimination, ReferenceNorm, VirtualBatchNorm
-from gan.networks.chain import Affine, Chain, Identity, Maxout, Network, Pointwise
+from gan.networks.chain import ACTIVATIONS, Affine, Chain, Identity, Maxout, Network, Pointwise
 from gan.networks.convolutional import dcgan_critic, dcgan_generator
 from gan.networks.encodings import Encoded, LatentMixture
 from gan.networks.perceptron import STARTS, Perceptron

@@ -11,8 +11,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from gan.networks.activations import ACTIVATIONS
-from gan.networks.chain import Matrices, Network
+from gan.networks.chain import ACTIVATIONS, Matrices, Network
 from gan.random import Stream, normal, uniform
 
 STARTS = ("he", "torch")  # how weights and biases begin; see `Perceptron.initial`

@@ -4,56 +4,27 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from divergences.f_divergences.catalogue import CATALOGUE
+from gan.objectives import features, scores
 from gan.objectives.base import Objective, Separable
-from gan.objectives.energies import BoundaryEquilibrium, EnergyBased
-from gan.objectives.features import MMD, FeatureMatching, Sinkhorn
-from gan.objectives.scores import (
-    Hinge,
-    LeastSquares,
-    MaximumLikelihood,
-    Minimax,
-    NonSaturating,
-    Relativistic,
-    Variational,
-    Wasserstein,
-)
 
-__all__ = [
-    "MMD",
-    "OBJECTIVES",
-    "BoundaryEquilibrium",
-    "EnergyBased",
-    "FeatureMatching",
-    "Hinge",
-    "LeastSquares",
-    "MaximumLikelihood",
-    "Minimax",
-    "NonSaturating",
-    "Objective",
-    "Relativistic",
-    "Separable",
-    "Sinkhorn",
-    "Variational",
-    "Wasserstein",
-]
-
+__all__ = ["OBJECTIVES", "Objective", "Separable"]
 
 OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
     {
-        "minimax": Minimax(),
-        "nonsaturating": NonSaturating(),
-        "max-likelihood": MaximumLikelihood(),
-        "label-smoothing": NonSaturating(smoothing=0.9),
-        "least-squares": LeastSquares(),
-        "hinge": Hinge(),
-        "relativistic": Relativistic(),
-        "wasserstein": Wasserstein(),
-        "ebgan": EnergyBased(),
-        "began": BoundaryEquilibrium(),
-        "mmd": MMD(),
-        "sinkhorn": Sinkhorn(),
-        "feature-matching": FeatureMatching(),
-        **{f"fgan-{name.replace('_', '-')}": Variational(d) for name, d in CATALOGUE.items()},
+        "minimax": scores.Minimax(),
+        "nonsaturating": scores.NonSaturating(),
+        "max-likelihood": scores.MaximumLikelihood(),
+        "label-smoothing": scores.NonSaturating(smoothing=0.9),
+        "least-squares": scores.LeastSquares(),
+        "hinge": scores.Hinge(),
+        "relativistic": scores.Relativistic(),
+        "wasserstein": scores.Wasserstein(),
+        "ebgan": scores.EnergyBased(),
+        "began": scores.BoundaryEquilibrium(),
+        "mmd": features.MMD(),
+        "sinkhorn": features.Sinkhorn(),
+        "feature-matching": features.FeatureMatching(),
+        **{f"fgan-{name.replace('_', '-')}": scores.Variational(d) for name, d in CATALOGUE.items()},
     }
 )
 """Every objective by name; `fgan-<divergence>` for every entry of `divergences.CATALOGUE`."""

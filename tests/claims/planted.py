@@ -20,8 +20,7 @@ from gan.data import GaussianMixture
 from gan.networks import Perceptron
 from gan.networks.chain import Pointwise
 from gan.networks.convolutional import dcgan_generator
-from gan.objectives import Minimax, NonSaturating, Variational, Wasserstein
-from gan.objectives.scores import Relativistic
+from gan.objectives.scores import Minimax, NonSaturating, Relativistic, Variational, Wasserstein
 from gan.optimisers import RMSProp
 from gan.penalties import GradientPenalty
 from tests.claims import (

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 import divergences as dv
 from gan import Architecture, Config, train
 from gan.constraints import WeightClipping
-from gan.networks.activations import SLOPE
+from gan.networks.chain import SLOPE
 from gan.networks.perceptron import Perceptron
 from gan.objectives import OBJECTIVES
 from gan.optimisers import RMSProp

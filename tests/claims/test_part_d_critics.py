@@ -6,7 +6,7 @@ import torch
 
 from gan.data import DATASETS
 from gan.networks import Perceptron
-from gan.networks.activations import ACTIVATIONS
+from gan.networks.chain import ACTIVATIONS
 from gan.penalties import GradientPenalty
 from gan.random import Stream, normal
 from tests.claims import figures

@@ -12,16 +12,14 @@ from hypothesis import strategies as st
 
 import divergences as dv
 from divergences.optimal_transport import wasserstein
-from gan.objectives import (
-    OBJECTIVES,
+from gan.objectives import OBJECTIVES, Objective, Separable
+from gan.objectives.scores import (
     EnergyBased,
     Hinge,
     LeastSquares,
     Minimax,
     NonSaturating,
-    Objective,
     Relativistic,
-    Separable,
     Variational,
     Wasserstein,
 )

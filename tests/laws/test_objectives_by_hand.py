@@ -9,18 +9,9 @@ import torch
 import divergences as dv
 from divergences.errors import DataError
 from divergences.samples import Gaussian
-from gan.objectives import (
-    MMD,
-    OBJECTIVES,
-    BoundaryEquilibrium,
-    EnergyBased,
-    FeatureMatching,
-    Minimax,
-    NonSaturating,
-    Separable,
-    Sinkhorn,
-)
-from gan.objectives.features import squared_distances
+from gan.objectives import OBJECTIVES, Separable
+from gan.objectives.features import MMD, FeatureMatching, Sinkhorn, squared_distances
+from gan.objectives.scores import BoundaryEquilibrium, EnergyBased, Minimax, NonSaturating
 from tests.laws import objective_laws as laws
 
 SEEDS = torch.arange(4)

@@ -12,7 +12,7 @@ from scipy import spatial, stats
 from sklearn.datasets import load_digits, make_swiss_roll
 
 from divergences.errors import DataError
-from gan.data import DATASETS, GaussianMixture, Rows, images, mixtures, toys
+from gan.data import DATASETS, GaussianMixture, Rows, images, laws, mixtures
 from gan.data.classifier import classifier
 from gan.data.rows import split
 from gan.random import Stream
@@ -194,7 +194,7 @@ def test_swiss_roll_is_scikit_learns():
 def test_swiss_roll_density():
     """The density is mpmath's integral over the roll, integrates to one, and bears a gradient."""
     roll = DATASETS["swissroll"]
-    assert isinstance(roll, toys.SwissRoll)
+    assert isinstance(roll, laws.SwissRoll)
     points = torch.tensor([[0.1, 0.3], [-1.6, 0.2], [2.5, 2.5]], dtype=torch.float64)
     points = torch.cat((points, torch.tensor([[3.0, -1.0]], dtype=torch.float64)))  # beyond an end
     for (a, b), value in zip(points.tolist(), roll.log_density(points).tolist(), strict=True):

@@ -11,25 +11,26 @@ import torch
 
 import divergences as dv
 from divergences.errors import ConvergenceError, DataError
-from gan.dynamics import (
-    BILINEAR,
-    SLOPES,
+from gan.dynamics.closed_forms import BILINEAR, SLOPES, alternating_contraction, dirac_eigenvalues
+from gan.dynamics.dirac import dirac, neutral_score
+from gan.dynamics.games import (
     UPDATES,
     DifferentiableGame,
-    alternating_contraction,
+    alternating,
     bilinear,
+    consensus,
     contraction,
     derivative,
-    dirac,
-    dirac_eigenvalues,
     eigenvalues,
     jacobian,
     linear_part,
-    neutral_score,
+    optimistic,
+    proximal,
+    simultaneous,
     trajectory,
 )
-from gan.dynamics.updates import alternating, consensus, optimistic, proximal, simultaneous
-from gan.objectives import OBJECTIVES, Minimax, Variational
+from gan.objectives import OBJECTIVES
+from gan.objectives.scores import Minimax, Variational
 from gan.penalties import PENALTIES, GradientPenalty, at_fake, at_real, half_square, one_sided, square
 
 ONE = bilinear([[1.0]])

@@ -11,7 +11,9 @@ from divergences.errors import DataError
 from divergences.optimal_transport import sinkhorn_divergence
 from gan.data import DATASETS, Rows
 from gan.data.rows import split
-from gan.measures import MEASURES, Pair, Reference, Sample, ceiling
+from gan.measures import MEASURES, Reference
+from gan.measures.modes import ceiling
+from gan.measures.sample import Pair, Sample
 from gan.random import Stream
 
 RING = DATASETS["ring8"]

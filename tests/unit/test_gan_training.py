@@ -16,7 +16,7 @@ from gan.config import Config
 from gan.constraints import WeightClipping
 from gan.game import Game
 from gan.networks import Architecture, Perceptron
-from gan.networks.activations import ACTIVATIONS
+from gan.networks.chain import ACTIVATIONS
 from gan.optimisers import Adam, RMSProp
 from gan.penalties import PENALTIES, GradientPenalty
 from gan.random import Stream

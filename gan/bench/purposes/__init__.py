@@ -5,7 +5,6 @@ A new entry is one `Purpose` here: a task, a function of `statistics.py`, and wh
 
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 from gan.bench.purposes import statistics
@@ -209,5 +208,5 @@ _ALL = (
     ),
 )
 
-PURPOSES: Mapping[str, Purpose] = MappingProxyType({purpose.recipe: purpose for purpose in _ALL})
+PURPOSES: Mapping[str, Purpose] = {purpose.recipe: purpose for purpose in _ALL}
 """Every purpose by its recipe's name."""

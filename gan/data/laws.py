@@ -1,6 +1,7 @@
-"""Targets in the plane that are no mixtures of Gaussians."""
+"""What targets that are distributions share, and two in the plane that are no mixtures of Gaussians."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,8 +9,44 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan.data.law import Law
 from gan.random import Step, Stream, normal, uniform
+
+
+class Law(ABC):
+    """A distribution: any number of independent points, none of them kept back.
+
+    What has modes states `mode_count`, and `assign(x)`: each point's mode and whether it counts as of high quality,
+    (..., d) -> (...), (...). What knows its density states `log_density(x)` in nats, (..., d) -> (...).
+    `source` says where it comes from.
+    """
+
+    source: str
+    shape: tuple[int, ...]  # a point's natural shape, (d,) or (channels, height, width)
+    classes: int = 0  # the number of labels, 0 for none
+    size = None
+    held_out = None
+    fingerprint = None
+
+    @property
+    def dimension(self) -> int:
+        """The number of coordinates."""
+        return math.prod(self.shape)
+
+    @abstractmethod
+    def labelled(
+        self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
+    ) -> tuple[Tensor, Tensor]:
+        """`count` independent points per seed, (S,) -> (S, count, d), and their labels (S, count)."""
+
+    def sample(
+        self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
+    ) -> Tensor:
+        """`count` independent points per seed: (S,) -> (S, count, d)."""
+        return self.labelled(seeds, stream, step, count, dtype=dtype)[0]
+
+    def check_batch(self, batch: int) -> None:  # noqa: B027 - nothing is the right thing to do
+        """Nothing to check: a batch of a distribution may be of any size."""
+
 
 _BLOCK = 1024  # points whose density is computed at once
 
@@ -28,11 +65,7 @@ class SwissRoll(Law):
     noise: float
     scale: float
     source: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The plane."""
-        return (2,)
+    shape = (2,)
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64
@@ -89,11 +122,7 @@ class Lines(Law):
 
     theta: float
     source: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The plane."""
-        return (2,)
+    shape = (2,)
 
     def labelled(
         self, seeds: Tensor, stream: Stream, step: Step, count: int, *, dtype: torch.dtype = torch.float64

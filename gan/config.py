@@ -1,7 +1,7 @@
 """What an experiment is: everything that decides its numbers, and nothing else."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -9,11 +9,11 @@ import torch
 
 from divergences._checks import choice, count, positive, real_number
 from divergences.errors import DataError
-from gan.data import dataset
+from gan.data import Data, dataset
 from gan.networks import Architecture
 from gan.optimisers import Adam
 from gan.random import check_seeds
-from gan.recipes import RECIPES, Recipe
+from gan.recipes import RECIPES
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 SETTINGS = ("lr", "generator_lr", "penalty_weight")  # may be lists: every combination is trained, for every seed
@@ -82,37 +82,28 @@ class Config:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        choice(self.recipe, RECIPES, "recipe")
-        choice(self.dtype, DTYPES, "dtype")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None or one.default is not None:  # None is the recipe's constant where it is the default
+                object.__setattr__(self, one.name, CHECKS[one.name](value, one.name))
         recipe = RECIPES[self.recipe]
         if self.penalty_weight is not None and not recipe.penalties:
             raise DataError(f"penalty_weight must be None for {self.recipe}, which has no penalty.")
-        _device(self.device)
-        if not isinstance(self.anneal, bool | None):
-            raise DataError(f"anneal must be True or False, or None for the recipe's own; got {self.anneal!r}.")
-        for name in ("generator", "critic"):
-            if not isinstance(getattr(self, name), Architecture):
-                raise DataError(f"{name} must be an Architecture; got {getattr(self, name)!r}.")
-        names = (self.data,) if isinstance(self.data, str) else self.data
-        if not isinstance(names, tuple | list):
-            raise DataError(f"data must be a name, or two for two domains; got {self.data!r}.")
-        normalised: dict[str, Any] = {
-            "data": names[0] if len(names) == 1 else tuple(names),
-            "seeds": check_seeds(self.seeds),
-            "batch": None if self.batch is None else count(self.batch, "batch"),
-            "critic_steps": None if self.critic_steps is None else count(self.critic_steps, "critic_steps"),
-        }
-        normalised |= {name: count(getattr(self, name), name) for name in ("steps", "every", "latent")}
-        normalised |= {"generator_steps": count(self.generator_steps, "generator_steps")}
-        normalised |= {name: _setting(getattr(self, name), name) for name in SETTINGS}
-        normalised |= {"average": None if self.average is None else _decay(self.average, "average")}
-        normalised |= {"betas": None if self.betas is None else _betas(self.betas, recipe)}
-        for name, value in normalised.items():
-            object.__setattr__(self, name, value)
-        targets = tuple(dataset(name) for name in names)
-        recipe.condition.check(targets)
-        for target in targets:
+        if self.betas and not all(isinstance(optimiser, Adam) for optimiser in recipe.optimisers):
+            raise DataError("betas must be None for this recipe, whose optimiser is not Adam.")
+        recipe.condition.check(self.targets)
+        for target in self.targets:
             target.check_batch(self.batch or recipe.batch)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `data` names, one data set or two."""
+        return (self.data,) if isinstance(self.data, str) else self.data
+
+    @property
+    def targets(self) -> tuple[Data, ...]:
+        """The data sets."""
+        return tuple(dataset(name) for name in self.names)
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
@@ -150,9 +141,7 @@ def _plain(values: Any) -> Any:
     return list(values) if isinstance(values, tuple) else values
 
 
-def _setting(value: Any, name: str) -> float | tuple[float, ...] | None:
-    if value is None:
-        return None
+def _setting(value: Any, name: str) -> float | tuple[float, ...]:
     if not isinstance(value, tuple | list):
         return positive(value, name)
     checked = tuple(positive(v, f"a value in {name}") for v in value)
@@ -167,20 +156,53 @@ def _decay(value: float, name: str) -> float:
     return float(value)
 
 
-def _betas(values: Any, recipe: Recipe) -> tuple[float, float]:
+def _betas(values: Any, name: str) -> tuple[float, float]:
     if not isinstance(values, tuple | list) or len(values) != 2:
-        raise DataError(f"betas must be Adam's two, such as (0.5, 0.999); got {values!r}.")
-    if not all(isinstance(optimiser, Adam) for optimiser in recipe.optimisers):
-        raise DataError("betas must be None for this recipe, whose optimiser is not Adam.")
-    return _decay(values[0], "the first of betas"), _decay(values[1], "the second of betas")
+        raise DataError(f"{name} must be Adam's two, such as (0.5, 0.999); got {values!r}.")
+    return _decay(values[0], f"the first of {name}"), _decay(values[1], f"the second of {name}")
 
 
-def _device(name: str) -> None:
+def _data(value: Any, name: str) -> str | tuple[str, ...]:
+    if not isinstance(value, str | tuple | list):
+        raise DataError(f"{name} must be a name, or two for two domains; got {value!r}.")
+    return value if isinstance(value, str) else value[0] if len(value) == 1 else tuple(value)
+
+
+def _architecture(value: Any, name: str) -> Architecture:
+    if not isinstance(value, Architecture):
+        raise DataError(f"{name} must be an Architecture; got {value!r}.")
+    return value
+
+
+def _switch(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise DataError(f"{name} must be True or False, or None for the recipe's own; got {value!r}.")
+    return value
+
+
+def _device(value: str, name: str) -> str:
     """A device that can hold tensors here."""
     try:
-        torch.zeros(1, device=torch.device(name)).tolist()
+        torch.zeros(1, device=torch.device(value)).tolist()
     except (RuntimeError, TypeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"device must be a torch device of this machine, such as 'cpu'; got {name!r}: {reason}"
+            f"{name} must be a torch device of this machine, such as 'cpu'; got {value!r}: {reason}"
         ) from None
+    return value
+
+
+CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
+    "recipe": lambda value, name: choice(value, RECIPES, name),
+    "data": _data,
+    "seeds": lambda value, name: check_seeds(value),
+    **dict.fromkeys(("steps", "every", "batch", "critic_steps", "generator_steps", "latent"), count),
+    **dict.fromkeys(SETTINGS, _setting),
+    "betas": _betas,
+    **dict.fromkeys(("generator", "critic"), _architecture),
+    "anneal": _switch,
+    "average": _decay,
+    "dtype": lambda value, name: choice(value, DTYPES, name),
+    "device": _device,
+}
+"""By field, what takes a value and the field's name, and gives the value as it is kept or raises DataError."""

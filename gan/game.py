@@ -12,7 +12,7 @@ from divergences.errors import DataError
 from gan import distributed
 from gan.conditions import Space
 from gan.config import DTYPES, Config
-from gan.data import Data, dataset
+from gan.data import Data
 from gan.networks import Network
 from gan.objectives import Objective
 from gan.penalties import GradientPenalty, autograd_slope
@@ -22,6 +22,10 @@ from gan.state import Batch, Player, State
 from gan.tricks import distance_to_average
 
 FEATURES = 16  # outputs of the critic, where an objective takes any number
+TRAINING = (Stream.REAL, Stream.LATENT, Stream.PENALTY, Stream.NOISE, Stream.REPLAY)  # in the order of `Batch`
+MEASURING = (
+    Stream.MEASURE_REAL, Stream.MEASURE_LATENT, Stream.MEASURE_PENALTY, Stream.MEASURE_NOISE, Stream.REPLAY,
+)  # fmt: skip
 DRAWN = 1 << 16  # random numbers drawn at once, at most: enough to hide the cost of a call, and still in the cache
 
 
@@ -70,8 +74,7 @@ class Game:
         if config.betas:
             critics, generators = (replace(optimiser, betas=config.betas) for optimiser in recipe.optimisers)
             recipe = replace(recipe, optimiser=critics, generator_optimiser=generators)
-        names = (config.data,) if isinstance(config.data, str) else config.data
-        space = Space(tuple(dataset(name) for name in names), config.latent, dtype)
+        space = Space(config.targets, config.latent, dtype)
         outputs = recipe.objective.outputs or FEATURES
         make_critic = lambda shape, k: recipe.critic(shape, k, config.critic)
         make_generator = lambda inputs, shape: recipe.generator(inputs, shape, config.generator)
@@ -201,30 +204,27 @@ class Game:
         count, replicas = turns * self.batch, len(self.seeds)
         seeds = self.seeds.repeat(len(steps))
         each = torch.tensor(list(steps), device=self.seeds.device).repeat_interleave(replicas)
-        real = self.real(Stream.REAL, each, count, seeds)
-        d = real.shape[-1]
-        places = sum(penalty.draws(d) for penalty in self.penalties)
-        draw = lambda law, stream, k: law(seeds, stream, each, (count, k), dtype=self.space.dtype)
-        drawn = [
-            real,
-            self.latent(Stream.LATENT, each, count, seeds),
-            draw(uniform, Stream.PENALTY, places),
-            draw(normal, Stream.NOISE, 2 * d if self.recipe.noise else 0),
-            draw(uniform, Stream.REPLAY, 1 if self.recipe.replay else 0),
-        ]
+        drawn = self._draws(TRAINING, seeds, each, count)
         drawn = [x.view(len(steps), replicas, turns, self.batch, x.shape[-1]) for x in drawn]
         part = distributed.part(self.batch)
         return [*(x[:, :, :, part] for x in drawn[:-1]), drawn[-1]]  # the memory of fakes is fed with whole batches
 
     def measured(self, step: int, most: int) -> Batch:
         """A batch drawn for no step; of the recipe's own size where the points of a batch see each other."""
-        count = self.batch if self.coupled else most
-        real = self.real(Stream.MEASURE_REAL, step, count)
-        places = sum(penalty.draws(real.shape[-1]) for penalty in self.penalties)
-        draw = lambda law, stream, k: law(self.seeds, stream, step, (count, k), dtype=self.space.dtype)
-        noise = draw(normal, Stream.MEASURE_NOISE, 2 * real.shape[-1] if self.recipe.noise else 0)
-        latent = self.latent(Stream.MEASURE_LATENT, step, count)
-        return Batch(real, latent, draw(uniform, Stream.MEASURE_PENALTY, places), noise, real[..., :0])
+        return Batch(*self._draws(MEASURING, self.seeds, step, self.batch if self.coupled else most))
+
+    def _draws(self, streams: tuple[Stream, ...], seeds: Tensor, step: Step, count: int) -> list[Tensor]:
+        """The tensors of `Batch`, each from its stream: (seeds, count, k)."""
+        real = self.real(streams[0], step, count, seeds)
+        d = real.shape[-1]
+        needed = (
+            (uniform, sum(penalty.draws(d) for penalty in self.penalties)),
+            (normal, 2 * d if self.recipe.noise else 0),
+            (uniform, 1 if self.recipe.replay else 0),
+        )
+        others = zip(needed, streams[2:], strict=True)
+        drawn = [law(seeds, stream, step, (count, k), dtype=self.space.dtype) for (law, k), stream in others]
+        return [real, self.latent(streams[1], step, count, seeds), *drawn]
 
     def view(self, parameters: Tensor, memory: dict[str, Tensor]) -> View:
         """The critic with these parameters, in its class."""

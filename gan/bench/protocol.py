@@ -65,14 +65,12 @@ class Cell:
     @property
     def data(self) -> str:
         """The target's name."""
-        names = self.config.data
-        return names if isinstance(names, str) else " ".join(names)
+        return " ".join(self.config.names)
 
     @property
     def folder(self) -> str:
         """The name of its run folder: plain characters, whatever a user's file is called."""
-        names = (self.config.data,) if isinstance(self.config.data, str) else self.config.data
-        short = "-".join(name if name in DATASETS else _shortened(name) for name in names)
+        short = "-".join(name if name in DATASETS else _shortened(name) for name in self.config.names)
         plain = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()
         return f"{short}-{plain}"
 

@@ -11,7 +11,8 @@ from divergences.report import Report, Section, picture, table, text
 from divergences.wording import number
 from gan.data import Data, GaussianMixture
 from gan.game import Game
-from gan.measures import MEASURES, RADIUS, SHARE, ceiling
+from gan.measures import MEASURES
+from gan.measures.modes import RADIUS, SHARE, ceiling
 from gan.random import Stream
 from gan.recipes import RECIPES
 from gan.runs import Run
@@ -34,13 +35,13 @@ def distance_figure(run: Run) -> Figure:
     panels = list(np.atleast_1d(figure.subplots(1, 1 if together else 2)))
     steps = run.column("step")
     left, right = panels[0], panels[-1]
-    band(left, steps, run.column("w1"), TRUE, "true W₁ to the target")
+    band(left, steps, run.column("w1"), TRUE, "true W₁ to the target (mean, range of seeds)")
     # The mean over replicas lies between the means of their bounds, which are closer than a line is wide.
     lower, upper = (_mean(run.column(name)) for name in ("w1_lower", "w1_upper"))
     width = float(np.nanmax(upper - lower, initial=0))
     left.fill_between(steps, lower, upper, color="black", linewidth=0.6, label=f"certified bracket, width {width:.0e}")
     left.axhline(run.attainable("w1"), color=FLOOR, ls=":", label="floor: a perfect generator's W₁")
-    band(right, steps, run.column("estimate"), BELIEVED, f"critic's estimate of {measures}")
+    band(right, steps, run.column("estimate"), BELIEVED, f"critic's estimate of {measures} (mean, range of seeds)")
     left.set_ylabel("W₁, in units of the data")
     if not together:
         right.set_ylabel(measures)
@@ -53,22 +54,31 @@ def distance_figure(run: Run) -> Figure:
 def samples_figure(run: Run) -> Figure:
     """Samples of several replicas: on samples of the target with its modes, or as pictures."""
     game = Game(run.config)
-    shape = game.target.shape
     replicas = run.config.replicas[:SHOWN]
     figure = Figure(figsize=(1.9 * len(replicas) + 0.5, 2.9), layout="constrained")
     grid = figure.subplots(1, len(replicas), squeeze=False, sharex=True, sharey=True)
-    real = game.target.sample(torch.tensor([0]), Stream.REFERENCE, 0, run.samples.shape[1])[0].numpy()
+    real = real_points(game.target, run.samples.shape[1])
     for axes, replica, fake in zip(grid[0], replicas, run.samples, strict=False):
-        if len(shape) == 3:
-            axes.imshow(mosaic(fake, shape), cmap="gray", vmin=-1, vmax=1)
-            axes.set_axis_off()
-        else:
-            scatter(axes, game.target, real, fake)
+        drawn(axes, game.target, real, fake)
         axes.set_title(str(replica), fontsize=9)
     handles, labels = grid[0][0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8, markerscale=2)
     return figure
+
+
+def real_points(target: Data, n: int) -> np.ndarray:
+    """The target's sample that is drawn under those of generators: (n, d)."""
+    return target.sample(torch.tensor([0]), Stream.REFERENCE, 0, n)[0].numpy()
+
+
+def drawn(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> None:
+    """A generator's sample: on one of the target, or as pictures."""
+    if len(target.shape) == 3:
+        axes.imshow(mosaic(fake, target.shape), cmap="gray", vmin=-1, vmax=1)
+        axes.set_axis_off()
+    else:
+        scatter(axes, target, real, fake)
 
 
 def mosaic(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -84,9 +94,8 @@ def mosaic(samples: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def curves_figure(run: Run, names: tuple[str, ...], target: Data) -> Figure:
     """Quantities over training, a panel each, with what a perfect generator gets."""
-    figure = Figure(figsize=(7.6, 2.3 * -(-len(names) // 2)), layout="constrained")
-    panels = np.ravel(figure.subplots(-(-len(names) // 2), 2, squeeze=False))
-    for axes, name in zip(panels, names, strict=False):
+    figure, panels = grid(len(names), 2, width=3.8, height=2.3)
+    for axes, name in zip(panels, names, strict=True):
         band(axes, run.column("step"), run.column(name), TRUE if name in MEASURES else BELIEVED, name)
         if name in run.perfect:
             axes.axhline(run.attainable(name), color=FLOOR, ls=":", label="a perfect generator")
@@ -94,9 +103,17 @@ def curves_figure(run: Run, names: tuple[str, ...], target: Data) -> Figure:
             axes.set_ylim(0, 1.05 * getattr(target, "mode_count", 1))
         axes.set_title(name.replace("_", " "), fontsize=9)
         finish(axes)
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
     return figure
+
+
+def grid(count: int, across: int, *, width: float, height: float, above: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels in rows of `across`, of inches each, with room above for a legend."""
+    down = -(-count // across)
+    figure = Figure(figsize=(width * across, above + height * down), layout="constrained")
+    panels = np.ravel(figure.subplots(down, across, squeeze=False)).tolist()
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels[:count]
 
 
 def section(run: Run) -> Section:
@@ -198,11 +215,11 @@ def scatter(axes: Axes, target: Data, real: np.ndarray, fake: np.ndarray) -> Non
 
 
 def band(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, label: str) -> None:
-    """The mean over replicas, and from the least to the greatest; diverged ones are left out."""
+    """The mean over replicas that have a number, and from the least to the greatest."""
     kept = ~np.isnan(values).all(axis=1)
     steps, values = steps[kept], values[kept]
-    axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), color=colour, alpha=0.18, linewidth=0)
-    axes.plot(steps, np.nanmean(values, 1), color=colour, label=f"{label} (mean, range of seeds)", linewidth=1.6)
+    axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), color=colour, alpha=0.15, linewidth=0)
+    axes.plot(steps, np.nanmean(values, 1), color=colour, label=label, linewidth=1.5)
 
 
 def finish(axes: Axes) -> None:

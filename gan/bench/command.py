@@ -82,7 +82,7 @@ def bench(
     from divergences.saving import check_free
     from gan.bench import bench as benches
     from gan.bench import show, table
-    from gan.bench.protocols import MODULES
+    from gan.bench.protocols import PRESETS
 
     if list:
         show.protocols()
@@ -95,7 +95,7 @@ def bench(
     }  # fmt: skip
     given = {name: value for name, value in free.items() if value not in (None, ())}
     if protocol is not None:
-        choice(protocol, (*MODULES, "purposes"), "protocol")
+        choice(protocol, (*PRESETS, "purposes"), "protocol")
     if protocol == "purposes":
         from gan.bench.purposes import table as purposes
 

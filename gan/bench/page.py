@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from divergences.report import Report, Section, picture, table, text
 from divergences.wording import number, plain
 from gan.bench.protocol import Protocol
-from gan.bench.show import attainable, published, statistic
+from gan.bench.show import attainable, cells, published
 from gan.bench.table import Result, Row, badness, names_of
 from gan.game import Game
-from gan.random import Stream
-from gan.report import FLOOR, finish, mosaic, scatter
+from gan.report import FLOOR, band, drawn, finish, grid, real_points
 
 DRAWN = 8  # rows of a target that figures show; tables have all of them
 NORMS = ("critic_gradient", "generator_gradient", "slope", "spectral_norm")
@@ -68,13 +65,8 @@ def _leaderboard(
     worth = lambda row: np.inf if (m := row.columns[names[0]].mean) is None else badness(first, m)
     body: list[list[Any]] = []
     for rank, row in enumerate(sorted(rows, key=worth), 1):
-        lost = sum(step > 0 for step in row.diverged)
-        matched = row.equal_seconds.get("columns", {}).get(names[0])
-        success = "–" if row.success is None else f"{row.success}/{len(row.seeds)}"
-        cost = [number(row.seconds / len(row.seeds), 3), number(row.steps_per_second, 3), f"{row.samples:,}"]
-        means = [statistic(row.columns[name]) for name in names]
-        matched = "" if matched is None else number(matched, 3)
-        body.append([f"{rank}. {row.name}", *means, success, f"{lost}/{len(row.seeds)}", *cost, matched])
+        *most, matched = cells(row, names)
+        body.append([f"{rank}. {row.name}", *most, f"{row.samples:,}", matched])
     blank = [""] * 6
     for row in rows:
         if row.exact:
@@ -93,13 +85,13 @@ def _leaderboard(
 
 def _curves(rows: Drawn, names: Sequence[str]) -> Figure:
     """A panel per quantity, a line per row."""
-    down = -(-len(names) // 2)
-    figure = Figure(figsize=(7.6, 0.5 + 2.2 * down), layout="constrained")
-    panels = np.ravel(figure.subplots(down, 2, squeeze=False))
-    for axes, name in zip(panels, names, strict=False):
+    figure, panels = grid(len(names), 2, width=3.8, height=2.2, above=0.5)
+    for axes, name in zip(panels, names, strict=True):
         for k, (result, row, at) in enumerate(rows):
             if name in result.run.records[-1]:
-                _line(axes, result, name, at, f"C{k}", row.name)
+                lost = result.run.column("diverged")[:, at] > 0
+                values = np.where(lost, np.nan, result.run.column(name)[:, at])
+                band(axes, result.run.column("step"), values, f"C{k}", plain(row.name, 30).replace("$", ""))
         floor = rows[0][1].perfect.get(name)
         if floor is not None:
             axes.axhline(floor, color=FLOOR, ls=":")
@@ -108,40 +100,20 @@ def _curves(rows: Drawn, names: Sequence[str]) -> Figure:
         axes.set_yscale("symlog" if name in NORMS and high > 100 * max(low, 1e-3) else "linear")
         axes.set_title(name.replace("_", " "), fontsize=9)
         finish(axes)
-    for axes in panels[len(names) :]:
-        axes.set_visible(False)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=8)
     return figure
 
 
-def _line(axes: Axes, result: Result, name: str, at: list[int], colour: str, label: str) -> None:
-    values = result.run.column(name)[:, at]
-    values = np.where(result.run.column("diverged")[:, at] > 0, np.nan, values)
-    kept = ~np.isnan(values).all(axis=1)
-    steps, values = result.run.column("step")[kept], values[kept]
-    axes.fill_between(steps, np.nanmin(values, 1), np.nanmax(values, 1), color=colour, alpha=0.12, linewidth=0)
-    axes.plot(steps, np.nanmean(values, 1), color=colour, label=plain(label, 30).replace("$", ""), linewidth=1.4)
-
-
 def _samples(rows: Drawn) -> Figure:
     """A panel per row: points on those of the target, or pictures."""
     panels = [(row.name, result.run.samples[at[0]]) for result, row, at in rows]
-    across = min(4, len(panels))
-    down = -(-len(panels) // across)
-    figure = Figure(figsize=(1.95 * across + 0.4, 0.5 + 2.1 * down), layout="constrained")
-    grid = np.ravel(figure.subplots(down, across, squeeze=False))
+    figure, places = grid(len(panels), min(4, len(panels)), width=2.05, height=2.1, above=0.5)
     target = Game(rows[0][0].run.config).target
-    real = target.sample(torch.tensor([0]), Stream.REFERENCE, 0, rows[0][0].run.samples.shape[1])[0].numpy()
-    for axes, (name, fake) in zip(grid, panels, strict=False):
-        if len(target.shape) == 3:
-            axes.imshow(mosaic(fake, target.shape), cmap="gray", vmin=-1, vmax=1)
-            axes.set_axis_off()
-        else:
-            scatter(axes, target, real, fake)
+    real = real_points(target, rows[0][0].run.samples.shape[1])
+    for axes, (name, fake) in zip(places, panels, strict=True):
+        drawn(axes, target, real, fake)
         axes.set_title(plain(name, 26), fontsize=8, parse_math=False)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
     return figure
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from divergences.wording import number, plain
 from gan.bench.protocol import Protocol
-from gan.bench.protocols import MODULES, protocol
+from gan.bench.protocols import PRESETS, protocol
 from gan.bench.table import Result, Row, names_of
 from gan.statistic import Statistic
 
@@ -23,7 +23,7 @@ def protocols() -> None:
     """Every preset with its size and what is wrong with it."""
     console = _console()
     console.print(Text("purposes: what each recipe is for, one statistic beside the plain GAN's on a task that fits."))
-    for name in MODULES:
+    for name in PRESETS:
         one = protocol(name)
         console.print(Text(f"{name}: {one.description}"))
         console.print(Text(f"  {len(one.cells)} cells, {one.seeds} seeds, {one.budget:g} of the published steps"))
@@ -74,7 +74,7 @@ def _grid(data: str, rows: list[Row], columns: list[str], content: dict[str, Any
     published = [entry for entry in content["published"] if entry["data"] == data]
     ours = {row.name for row in rows}
     for row in rows:
-        grid.add_row(*_ours(row, columns))
+        grid.add_row(plain(row.name), *cells(row, columns))
         if row.exact:
             grid.add_row("  optimum", *(number(row.exact.get(name)) if name in row.exact else "" for name in columns))
         for entry in published:
@@ -88,11 +88,11 @@ def _grid(data: str, rows: list[Row], columns: list[str], content: dict[str, Any
     return grid
 
 
-def _ours(row: Row, columns: list[str]) -> list[str]:
+def cells(row: Row, columns: list[str]) -> list[str]:
+    """The columns of a row; then success, diverged, seconds per seed, steps per second, the first at equal seconds."""
     lost = sum(step > 0 for step in row.diverged)
     matched = row.equal_seconds.get("columns", {}).get(columns[0])
     return [
-        plain(row.name),
         *(statistic(row.columns[name]) for name in columns),
         "" if row.success is None else f"{row.success}/{len(row.seeds)}",
         f"{lost}/{len(row.seeds)}" if lost else "",

@@ -159,9 +159,7 @@ def badness(column: str | Column, value: float) -> float:
 
 def _result(protocol: Protocol, cell: Cell, folder: Path) -> Result:
     run = runs.read(folder)
-    n = json.loads((folder / "config.json").read_bytes()).get("n")
-    measures = set(cell.measures) - set(run.perfect)
-    if run.config != cell.config or n != cell.n or measures:
+    if run.config != cell.config or run.samples.shape[1] != cell.n or set(cell.measures) - set(run.perfect):
         raise DataError(f"{folder} must hold the cell {cell.name!r} of this bench; it holds another experiment.")
     replicas = cell.config.replicas
     columns = dict(zip(names_of(protocol), protocol.columns, strict=True))

@@ -20,7 +20,7 @@ from gan import runs
 from gan.bench import bench, page, show, table
 from gan.bench.free import free
 from gan.bench.protocol import Cell, Column, Protocol, Published, Rule
-from gan.bench.protocols import MODULES, protocol
+from gan.bench.protocols import PRESETS, protocol
 from gan.cli import app
 from gan.config import Config
 from gan.game import Game
@@ -366,7 +366,7 @@ def test_a_cell_that_cannot_be_trained_is_told_before_others_are(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset(name):
     """Its cells can be built, its rules and published numbers are about cells and columns that exist."""
     whole = protocol(name)
@@ -552,6 +552,6 @@ def test_the_list_of_protocols(capsys):
     """Every preset with its faults."""
     assert run_app(app, ["bench", "--list"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for name in MODULES:
+    for name in PRESETS:
         assert f"{name}: " in printed
         assert " ".join(protocol(name).faults[0].split()) in printed

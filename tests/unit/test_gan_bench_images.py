@@ -9,8 +9,8 @@ import torch
 
 from gan.bench import bench, table
 from gan.bench.protocols import protocol
-from gan.bench.protocols.stacked import PROTOCOL as STACKED
-from gan.bench.protocols.stacked import modes_read
+from gan.bench.protocols.stacked_digits import PROTOCOL as STACKED
+from gan.bench.protocols.stacked_digits import modes_read
 from gan.data import dataset
 from gan.data.classifier import classifier
 from gan.random import Stream

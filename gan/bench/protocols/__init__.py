@@ -5,18 +5,10 @@ from importlib import import_module
 from divergences._checks import choice
 from gan.bench.protocol import Protocol
 
-MODULES = {
-    "veegan": "veegan",
-    "pacgan": "pacgan",
-    "unrolled": "unrolled",
-    "paired": "paired",
-    "wgan-gp-toy": "wgan_gp_toy",
-    "fgan": "fgan",
-    "robustness": "robustness",
-    "stacked-digits": "stacked",
-    "images": "images",
-}
-"""The module of every preset; imported when it is asked for."""
+PRESETS = (
+    "veegan", "pacgan", "unrolled", "paired", "wgan-gp-toy", "fgan", "robustness", "stacked-digits", "images",
+)  # fmt: skip
+"""The names of all; the module of each, with underscores, is imported when it is asked for."""
 
 
 def protocol(name: str) -> Protocol:
@@ -25,4 +17,4 @@ def protocol(name: str) -> Protocol:
     >>> protocol("veegan").cells[0].data
     'ring8-veegan'
     """
-    return import_module(f"gan.bench.protocols.{MODULES[choice(name, MODULES, 'protocol')]}").PROTOCOL
+    return import_module(f"gan.bench.protocols.{choice(name, PRESETS, 'protocol').replace('-', '_')}").PROTOCOL

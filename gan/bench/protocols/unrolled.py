@@ -2,29 +2,19 @@
 
 from dataclasses import replace
 
-from gan.bench.protocol import Cell, Protocol, Rule
-from gan.bench.protocols.veegan import TABLE
-from gan.config import Config
-from gan.networks import Architecture
+from gan.bench.protocol import Protocol, Rule
+from gan.bench.protocols.veegan import TABLE, cells
 
-_TANH = Architecture((128, 128), "tanh")
-
-
-def _cells(data: str, modes: int) -> tuple[Cell, ...]:
-    shared = {"data": data, "steps": 25_000, "batch": 512, "lr": 1e-4, "generator_lr": 1e-3, "latent": 256}
-    success = (Rule("modes_1pct", ">=", modes),)
-    measures = ("w1", "modes", "modes_1pct", "high_quality", "mode_reverse_kl")
-    return tuple(
-        Cell(name, Config(recipe=recipe, generator=_TANH, critic=_TANH, **shared), measures, 2500, success)
-        for name, recipe in (("GAN", "nonsaturating"), ("Unrolled GAN", "unrolled"))
-    )
-
+_MEASURES = ("w1", "modes", "modes_1pct", "high_quality", "mode_reverse_kl")
 
 PROTOCOL = Protocol(
     name="unrolled",
     description="Metz et al. (2017), the notebook of its authors: 2x128 tanh, batch 512, 256 latent dimensions, Adam "
     "with 1e-4 for the critic and 1e-3 for the generator, 25,000 steps, 2,500 samples.",
-    cells=(*_cells("ring8-seven", 7), *_cells("ring8-veegan", 8)),
+    cells=(
+        *cells("ring8-seven", Rule("modes_1pct", ">=", 7), _MEASURES),
+        *cells("ring8-veegan", Rule("modes_1pct", ">=", 8), _MEASURES),
+    ),
     columns=("modes", "modes_1pct", "high_quality", "mode_reverse_kl", "w1"),
     published=(replace(TABLE, rows={key: row for key, row in TABLE.rows.items() if key[0] == "ring8-veegan"}),),
     faults=(

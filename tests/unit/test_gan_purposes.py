@@ -300,6 +300,6 @@ def test_command(tmp_path, capsys):
     assert run_app(app, [*words, "--recipe", "label-smoothing"]) == 0
     assert "label-smoothing" in capsys.readouterr().out
     assert (tmp_path / "out" / table.PAGE).exists()
-    for fixed in (["--lr", "0.1"], ["--jobs", "2"], ["--shard", "1/2"], ["--force"]):
+    for fixed in (["--lr", "0.1"], ["--jobs", "2"], ["--shard", "1/2"], ["--force"], ["--seconds", "0"]):
         assert run_app(app, [*words, *fixed]) == 2
         assert fixed[0] in capsys.readouterr().err

@@ -3,8 +3,9 @@
 Parameters are (S, size) for S seeds; a constraint's memory is a dictionary of tensors whose leading axis is the seeds.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,24 +15,24 @@ from divergences._checks import count, positive
 Memory = dict[str, Tensor]
 
 
-class Constraint(Protocol):
+class Constraint(ABC):
     """What training asks of a constraint."""
 
     def initial(self, parameters: Tensor, network: Any) -> Memory:
         """The memory before the first step; parameters are projected in place where the constraint projects."""
-        ...
+        return self.after_step(parameters, {}, network)
 
     def effective(self, parameters: Tensor, memory: Memory, network: Any) -> Tensor:
         """The parameters that the network is evaluated with, differentiable in `parameters`."""
-        ...
+        return parameters
 
+    @abstractmethod
     def after_step(self, parameters: Tensor, memory: Memory, network: Any) -> Memory:
         """The memory after a step of the optimiser; parameters are projected in place where the constraint projects."""
-        ...
 
 
 @dataclass(frozen=True)
-class WeightClipping:
+class WeightClipping(Constraint):
     """Every weight of the critic is clipped to [-bound, bound]: K-Lipschitz for some unknown K. Arjovsky et al. (2017).
 
     >>> weights = torch.tensor([[-1.0, 0.005]])
@@ -45,12 +46,6 @@ class WeightClipping:
     def __post_init__(self) -> None:
         positive(self.bound, "bound")
 
-    def initial(self, parameters: Tensor, network: Any) -> Memory:
-        return self.after_step(parameters, {}, network)
-
-    def effective(self, parameters: Tensor, memory: Memory, network: Any) -> Tensor:
-        return parameters
-
     def after_step(self, parameters: Tensor, memory: Memory, network: Any) -> Memory:
         with torch.no_grad():
             parameters.clamp_(-self.bound, self.bound)
@@ -58,7 +53,7 @@ class WeightClipping:
 
 
 @dataclass(frozen=True)
-class SpectralNorm:
+class SpectralNorm(Constraint):
     """Every weight matrix W is divided by its largest singular value, found by power iteration. Miyato et al. (2018).
 
     The memory holds one unit vector u per matrix; sigma = |W u| = v'W u with v = W u / |W u|. Since u is a constant to
@@ -81,15 +76,15 @@ class SpectralNorm:
 
     def initial(self, parameters: Tensor, network: Any) -> Memory:
         with torch.no_grad():
-            pieces = zip(_names(network), _matrices(parameters, network), strict=True)
-            return {name: torch.linalg.svd(w, full_matrices=False).Vh[:, 0] for name, w in pieces}
+            pieces = enumerate(_matrices(parameters, network))
+            return {f"u{k}": torch.linalg.svd(w, full_matrices=False).Vh[:, 0] for k, w in pieces}
 
     def effective(self, parameters: Tensor, memory: Memory, network: Any) -> Tensor:
         pieces, end = [], 0
-        for name, w, (offset, rows, columns) in zip(
-            _names(network), _matrices(parameters, network), network.matrices, strict=True
+        for k, (w, (offset, rows, columns)) in enumerate(
+            zip(_matrices(parameters, network), network.matrices, strict=True)
         ):
-            sigma = _norm(w @ memory[name][..., None])
+            sigma = _norm(w @ memory[f"u{k}"][..., None])
             scaled = w / torch.where(sigma > 0, sigma, torch.ones_like(sigma))
             pieces += [parameters[:, end:offset], scaled.flatten(1)]
             end = offset + rows * columns
@@ -97,8 +92,7 @@ class SpectralNorm:
 
     def after_step(self, parameters: Tensor, memory: Memory, network: Any) -> Memory:
         with torch.no_grad():
-            pieces = zip(_names(network), _matrices(parameters, network), strict=True)
-            return {name: self._iterate(w, memory[name]) for name, w in pieces}
+            return {f"u{k}": self._iterate(w, memory[f"u{k}"]) for k, w in enumerate(_matrices(parameters, network))}
 
     def _iterate(self, w: Tensor, u: Tensor) -> Tensor:
         for _ in range(self.iterations):
@@ -118,10 +112,6 @@ def spectral_norms(parameters: Tensor, network: Any) -> Tensor:
         sound = torch.where(lost[:, None, None], torch.zeros_like(w), w)
         norms.append(torch.linalg.svdvals(sound)[:, 0].masked_fill(lost, torch.nan))
     return torch.stack(norms, dim=1) if norms else parameters.new_zeros(len(parameters), 0)
-
-
-def _names(network: Any) -> list[str]:
-    return [f"u{layer}" for layer in range(len(network.matrices))]
 
 
 def _matrices(parameters: Tensor, network: Any) -> list[Tensor]:

@@ -1,8 +1,7 @@
 """Small classifiers trained here, in seconds: they read digits, and their last hidden layer is a feature space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ _VISITS = 280_000  # of an example by the optimiser
 class Classifier:
     """A perceptron with ReLU layers, applied to each of `channels` equal parts of a point.
 
-    NumPy in, NumPy out; torch in, torch out. All is computed in float64, without gradients.
+    All is computed in float64, without gradients.
 
     Attributes:
         layers: weights (inputs, outputs) and biases; classes: of one part, so that there are classes**channels labels.
@@ -35,33 +34,23 @@ class Classifier:
     accuracy: float
     channels: int = 1
 
-    def features(self, x: Any) -> Any:
+    def features(self, x: Tensor) -> Tensor:
         """The activations of the last hidden layer: (..., d) -> (..., channels * width)."""
-        return _like(self._hidden(x).flatten(-2), x)
+        return self._hidden(x).flatten(-2)
 
-    def classify(self, x: Any) -> Any:
+    def classify(self, x: Tensor) -> Tensor:
         """The most likely label: (..., d) -> (...) int64. With several parts, their labels are read as one number."""
-        weights, bias = (t.to(self._device(x)) for t in self.layers[-1])
+        weights, bias = (t.to(x.device) for t in self.layers[-1])
         label = (self._hidden(x) @ weights + bias).argmax(-1)  # (..., channels)
         powers = torch.tensor([self.classes**k for k in reversed(range(self.channels))], device=label.device)
-        return _like((label * powers).sum(-1), x)
+        return (label * powers).sum(-1)
 
     @torch.no_grad()
-    def _hidden(self, x: Any) -> Tensor:
-        # A copy of what NumPy holds: torch takes no array that is read-only, as those of a file are.
-        h = x.double() if isinstance(x, Tensor) else torch.tensor(np.asarray(x), dtype=torch.float64)
-        h = h.unflatten(-1, (self.channels, len(self.layers[0][0])))
+    def _hidden(self, x: Tensor) -> Tensor:
+        h = x.double().unflatten(-1, (self.channels, len(self.layers[0][0])))
         for weights, bias in self.layers[:-1]:
             h = torch.relu(h @ weights.to(h.device) + bias.to(h.device))
         return h
-
-    @staticmethod
-    def _device(x: Any) -> torch.device:
-        return x.device if isinstance(x, Tensor) else torch.device("cpu")
-
-
-def _like(result: Tensor, x: Any) -> Any:
-    return result if isinstance(x, Tensor) else result.numpy()
 
 
 @lru_cache(maxsize=8)
@@ -71,18 +60,18 @@ def classifier(data: Law | Rows) -> Classifier:
     Raises DataError for a target without labels.
 
     >>> reader = classifier(DIGITS)
-    >>> reader.features(np.zeros((5, 64))).shape, reader.classify(np.zeros((5, 64))).shape
+    >>> tuple(reader.features(torch.zeros(5, 64)).shape), tuple(reader.classify(torch.zeros(5, 64)).shape)
     ((5, 64), (5,))
     """
     if isinstance(data, StackedDigits):
-        reader = classifier(DIGITS)
-        return Classifier(reader.layers, reader.classes, reader.accuracy, channels=3)
+        return replace(classifier(DIGITS), channels=3)
     if data.classes < 2:
         raise DataError(f"A classifier needs a target with two labels at least; {data.source} has {data.classes}.")
     (x, labels), (held, truth) = _examples(data)
     layers = _train(_shifted(x, data.shape), np.tile(labels, 5 if len(data.shape) == 3 else 1))
     reader = Classifier(layers, data.classes, accuracy=0.0)
-    return Classifier(layers, data.classes, accuracy=float(np.mean(reader.classify(held) == truth)))
+    right = reader.classify(torch.tensor(held)) == torch.tensor(truth)
+    return replace(reader, accuracy=float(right.double().mean()))
 
 
 def _examples(data: Law | Rows) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

@@ -53,12 +53,12 @@ class Sample:
     @cached_property
     def features(self) -> np.ndarray:
         """What the target's classifier sees in each point: (n, k)."""
-        return np.asarray(classifier(self.data).features(self.points))
+        return classifier(self.data).features(self._tensor).numpy()
 
     @cached_property
     def classes(self) -> np.ndarray:
         """The classifier's class of each point: (n,) int64."""
-        return np.asarray(classifier(self.data).classify(self.points))
+        return classifier(self.data).classify(self._tensor).numpy()
 
     @cached_property
     def scale(self) -> float:

@@ -74,7 +74,7 @@ def arithmetic(last, image):
 
     The second number is for a shift of the same length in a random direction. Means over all ordered pairs of classes.
     """
-    read, game = classifier(DIGITS).classify, last.game
+    game, read = last.game, lambda x: classifier(DIGITS).classify(torch.as_tensor(x)).numpy()
     codes = game.latent(Stream.SAMPLE, 0, CODES)
     directions = normal(game.seeds, Stream.MEASURE_LATENT, 0, (10, 10, codes.shape[-1]), dtype=codes.dtype)
     found = []

@@ -358,8 +358,6 @@ def test_classifiers_read():
     triple = stacked.classifier()
     assert triple.features(x).shape == (4000, 192)
     assert torch.allclose(triple.features(x)[:, 64:128], reader.features(x[:, 64:128]))
-    assert isinstance(triple.classify(x.numpy()), np.ndarray)
-    assert np.array_equal(triple.classify(x.float().numpy()), triple.classify(x.float()).numpy())
     last, bias = reader.layers[-1]
     logits = reader.features(x[:, :64]) @ last + bias
     assert torch.equal(logits.argmax(-1), reader.classify(x[:, :64]))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gan.bench.protocol import Cell, Column, Protocol, Published, Rule
 from gan.config import Config
@@ -27,7 +28,8 @@ def _cell(name: str, recipe: str, steps: int, penalty_weight: float | None = Non
 def modes_read(cell: Cell, folder: Path, run: Run) -> np.ndarray:
     """The numbers that a classifier reads in at least one sample, be it a digit or not: (S,)."""
     reader = classifier(DATASETS[_DATA])
-    return np.array([len(np.unique(reader.classify(samples))) for samples in run.samples], dtype=float)
+    read = [reader.classify(torch.tensor(samples)) for samples in run.samples]
+    return np.array([len(labels.unique()) for labels in read], dtype=float)
 
 
 def _row(modes: float, reverse_kl: float) -> dict[str, tuple[float, None]]:

@@ -46,7 +46,7 @@ CHARGED: Mapping[Any, float] = {
 
 NETWORKS: Mapping[str, str] = {
     "minibatch-discrimination": "the features of the batch",
-    "pacgan": "packing",
+    **dict.fromkeys(("pacgan", "pacgan3", "pacgan4"), "packing"),
     "virtual-batch-norm": "the reference batch",
     "dcgan": "its convolutions",
     "wgan-gp-mixture": "the waves and the mixture",

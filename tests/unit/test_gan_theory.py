@@ -66,6 +66,9 @@ def test_what_a_row_leaves_out_is_named(table):
     assert set(SLOPES) <= set(OBJECTIVES)
     for name, words in (("experience-replay", "replay"), ("r3gan", "slow average"), ("pacgan", "packing")):
         assert words in table[name].note
+    plain = RECIPES["minimax"]
+    own = {name for name, one in RECIPES.items() if (one.critic, one.generator) != (plain.critic, plain.generator)}
+    assert {name for name in own if table[name].near} == set(NETWORKS)
     assert "0.3" in table["instance-noise"].note
     assert table["minimax"].note == ""
 

@@ -56,12 +56,12 @@ def samples_figure(run: Run) -> Figure:
     game = Game(run.config)
     replicas = run.config.replicas[:SHOWN]
     figure = Figure(figsize=(1.9 * len(replicas) + 0.5, 2.9), layout="constrained")
-    grid = figure.subplots(1, len(replicas), squeeze=False, sharex=True, sharey=True)
+    panels = figure.subplots(1, len(replicas), squeeze=False, sharex=True, sharey=True)
     real = real_points(game.target, run.samples.shape[1])
-    for axes, replica, fake in zip(grid[0], replicas, run.samples, strict=False):
+    for axes, replica, fake in zip(panels[0], replicas, run.samples, strict=False):
         drawn(axes, game.target, real, fake)
         axes.set_title(str(replica), fontsize=9)
-    handles, labels = grid[0][0].get_legend_handles_labels()
+    handles, labels = panels[0][0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8, markerscale=2)
     return figure

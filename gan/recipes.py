@@ -89,6 +89,17 @@ _translation = partial(
     Recipe, objective=OBJECTIVES["least-squares"], condition=Translation(), measures="Le Cam, both domains' sum"
 )
 
+
+def _packs(word: str, count: int, batch: int = 128) -> Recipe:
+    """PacGAN, whose batch is made of whole packs."""
+    return _ns(
+        critic=critic(partial(packed, count=count)),
+        batch=batch,
+        measures=f"{_JSD} of packs of {count}",
+        source=f"Lin et al. (2018), {word} points a pack; {_DCGAN}",
+    )
+
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "minimax": Recipe(objective=OBJECTIVES["minimax"], source=f"Goodfellow et al. (2014); {_DCGAN}"),
@@ -185,22 +196,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             measures=f"{_JSD} of points seen with their batch",
             source=f"Salimans et al. (2016), section 3.2; {_DCGAN}",
         ),
-        "pacgan": _ns(
-            critic=critic(packed),
-            measures=f"{_JSD} of packs of 2",
-            source=f"Lin et al. (2018), two points a pack; {_DCGAN}",
-        ),
-        "pacgan3": _ns(
-            critic=critic(partial(packed, count=3)),
-            batch=129,
-            measures=f"{_JSD} of packs of 3",
-            source=f"Lin et al. (2018), three points a pack; {_DCGAN}",
-        ),
-        "pacgan4": _ns(
-            critic=critic(partial(packed, count=4)),
-            measures=f"{_JSD} of packs of 4",
-            source=f"Lin et al. (2018), four points a pack; {_DCGAN}",
-        ),
+        "pacgan": _packs("two", 2),
+        "pacgan3": _packs("three", 3, batch=129),
+        "pacgan4": _packs("four", 4),
         "feature-matching": Recipe(
             objective=OBJECTIVES["feature-matching"],
             critic=critic(exposed),

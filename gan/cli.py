@@ -122,7 +122,7 @@ def train(
         threads: Of torch; 1 is fastest where other work keeps cores busy.
 
     """
-    from gan import console, environment, runs
+    from gan import console, runs
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -143,7 +143,7 @@ def train(
     if first:
         if force:
             runs.discard(out)
-        for unlike in environment.elsewhere(out):
+        for unlike in runs.elsewhere(out):
             say(f"note: {out} began with {unlike}: its last bits may differ")
     try:
         with progress_bar() if first else nullcontext() as show:

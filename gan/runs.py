@@ -19,6 +19,7 @@ import io
 import json
 import math
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,6 @@ from divergences.wording import plain
 from gan import distributed, records
 from gan.checkpoint import decode, encode, packed, unpacked
 from gan.config import Config
-from gan.environment import environment
 from gan.folder import FILES, foreign, locked, read_json, replace, replace_json, strict_json, sweep
 from gan.game import Game
 from gan.measures import SAMPLES, Reference
@@ -46,6 +46,7 @@ from gan.train import train
 
 VERSION = 2
 FAILED, MISSING = "failed.json", "missing.json"
+SAME_BITS = ("threads", "processes", "torch", "machine")
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +193,29 @@ def discard(folder: Path) -> None:
         sweep(folder)
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
+
+
+def environment() -> dict[str, Any]:
+    """What decides the last bits of a training here, beside its configuration, and the versions behind it."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "processes": distributed.processes(),
+    }
+
+
+def elsewhere(folder: Path) -> list[str]:
+    """How the run in `folder` began, in words, wherever that was unlike here and the last bits may differ for it."""
+    try:
+        held = read_json(folder / "environment.json")
+    except (OSError, DataError):
+        return []
+    here = environment()
+    unlike = [name for name in SAME_BITS if isinstance(held, dict) and held.get(name) not in (None, here[name])]
+    return [f"{name} {plain(held[name], 80)}, here {here[name]}" for name in unlike]
 
 
 def _save(

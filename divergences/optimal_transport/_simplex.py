@@ -3,8 +3,9 @@
 The arcs of a basis form a spanning tree of rows, columns and a root; potentials are those of the tree, c = f + g on its
 arcs. An arc with c - f - g < 0 enters, the flow around its cycle changes until an arc of the tree is empty, which
 leaves, and the part of the tree below it moves its potentials (Ahuja, Magnanti and Orlin 1993, chapter 11). Pivots take
-the worst of the arcs that one look at all of them found wanting. The tree is hung up by its middle, so that less hangs
-below an arc. Masses are whole numbers, so flows are exact.
+the worst of the arcs that one look at all of them found wanting. Most let no mass through: there the empty arc nearest
+to the one that enters leaves, so that few potentials move, and most of the cycle is never walked. The tree is hung up
+by its middle, so that less hangs below an arc. Masses are whole numbers, so flows are exact.
 
 Nodes are numbered rows first, then columns, then the root. A branch of the tree that no arc joins to the others hangs
 on the root by an arc that can carry nothing, and that never returns once it has left.
@@ -21,6 +22,7 @@ from divergences._compiler import compiled
 FULL = 2**62  # more than any flow
 ROUNDING = 2.0**-50
 SHARE, FEW = 4, 1024  # one in SHARE of the arcs found wanting, but at least FEW, are pivoted on before the next look
+LOOKS = 4  # how often a list of arcs found wanting is gone through before all arcs are looked at again
 
 
 class Arcs(NamedTuple):
@@ -162,7 +164,7 @@ def _pivot(k: int, more: bool, n: int, arcs: Arcs, tree: Tree) -> int:
     # What blocks on either side: when k gains, rows below the apex lose on i's side and columns on j's.
     room_i, room_j, block_i, block_j = FULL, FULL, -1, -1
     u, v = i, j
-    while u != v:
+    while u != v and room_i > 0 and room_j > 0:  # the first arc that is empty lets nothing through and leaves
         if tree.depth[u] >= tree.depth[v]:
             q = tree.arc[u]
             room = 0 if q < 0 else arcs.flow[q] if (u < n) == more else FULL
@@ -172,7 +174,7 @@ def _pivot(k: int, more: bool, n: int, arcs: Arcs, tree: Tree) -> int:
         else:
             q = tree.arc[v]
             room = 0 if q < 0 else arcs.flow[q] if (v >= n) == more else FULL
-            if room <= room_j:
+            if room < room_j:
                 room_j, block_j = room, v
             v = np.int64(tree.parent[v])
     amount = min(room_i, room_j)
@@ -221,11 +223,21 @@ def _reduced(k: int, n: int, arcs: Arcs, tree: Tree) -> float:
     return value if abs(value) > ROUNDING * (abs(f) + abs(g)) else 0.0
 
 
-@compiled(types.int64(types.int64, ARCS, TREE, types.float64, types.int64[::1], types.float64[::1]))
-def _wanting(n: int, arcs: Arcs, tree: Tree, tolerance: float, which: np.ndarray, reduced: np.ndarray) -> int:
-    """List the arcs that cost less than their potentials by more than the tolerance; how many."""
+@compiled(
+    types.int64(
+        types.int64, ARCS, TREE, types.float64, types.int64, types.boolean, types.int64[::1], types.float64[::1]
+    )
+)
+def _wanting(
+    n: int, arcs: Arcs, tree: Tree, tolerance: float, among: int, listed: bool, which: np.ndarray, reduced: np.ndarray
+) -> int:
+    """List the arcs that cost less than their potentials by more than the tolerance; how many.
+
+    Looked at are the first `among` arcs, or of the list as it stands.
+    """
     count = 0
-    for k in range(len(arcs.row)):
+    for q in range(among):
+        k = which[q] if listed else q
         value = _reduced(k, n, arcs, tree)
         if value < -tolerance:
             which[count], reduced[count] = k, value
@@ -269,7 +281,7 @@ def pivot_to_optimum(
     total = pivots = _enter(n, arcs, tree, np.inf, np.flatnonzero(arcs.flow))
     fresh = False
     while True:
-        count = _wanting(n, arcs, tree, tolerance, which, reduced)
+        count = _wanting(n, arcs, tree, tolerance, len(arcs.row), False, which, reduced)
         if count == 0 and fresh:
             return total, True
         if count == 0:
@@ -279,10 +291,14 @@ def pivot_to_optimum(
                 n, arcs, np.unique(tree.arc[tree.arc >= 0]).astype(np.int64), len(tree.arc) - 1, centre, cleared(tree)
             )
         fresh = count == 0
-        if not go_on(pivots):
-            return total, False
-        pivots = _enter(n, arcs, tree, tolerance, which[_worst(reduced[:count], max(count // SHARE, FEW))])
-        total += pivots
+        for _ in range(LOOKS):
+            if not go_on(pivots):
+                return total, False
+            pivots = _enter(n, arcs, tree, tolerance, which[_worst(reduced[:count], max(count // SHARE, FEW))])
+            total += pivots
+            count = _wanting(n, arcs, tree, tolerance, count, True, which, reduced)
+            if count == 0:
+                break
 
 
 def _worst(reduced: np.ndarray, count: int) -> np.ndarray:

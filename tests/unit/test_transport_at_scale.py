@@ -145,6 +145,16 @@ def test_dense_and_sparse_agree(metric, p, d):
     assert sparse.marginal_error <= 1e-14
 
 
+@pytest.mark.parametrize("p", [1, 2])
+def test_pivots_end_among_ties(p):
+    """Whole distances, where nearly all pivots let no mass through, and masses that a loose auction leaves apart."""
+    rng = np.random.default_rng(0)
+    x, a, b = lattice(30), *rng.integers(1, 4, (2, 900)).astype(float)
+    r = wasserstein(x, x + 1, p, a=a / a.sum(), b=b / b.sum(), metric="cityblock", solver=Exact(10**5, dense=0))
+    assert r.converged
+    assert r.iterations > 1000
+
+
 def lattice(k):
     """The points of a k x k grid."""
     return np.stack(np.meshgrid(np.arange(k), np.arange(k)), axis=-1).reshape(-1, 2).astype(float)

@@ -36,6 +36,7 @@ CANDIDATES, CANDIDATES_OF_A_DISTANCE = 8, 16  # per point; for p = 1 whole rays 
 VIOLATED = 16  # arcs added per row and round, at most
 FEW_PAIRS = 2**14  # are all candidates
 NEAR = 1e-4  # the auction hands over to the simplex once it is this near to the optimum, relative
+APART, SMALL = 1e-2, 2**12  # the same for unequal masses, which bids have to split, among at most so many points
 COARSE = 1e-4  # at coarse scales smaller violations, relative to the mean cost, are left alone
 CLOSED = 1e-10  # the relative gap at which the finest scale is done
 PRECISION = 1e-13  # of reduced costs in the simplex, relative to the mean cost
@@ -158,8 +159,10 @@ class _Scale:
         f, g = potentials.f, potentials.g
         slack = float(np.sum(arcs.flow * (arcs.cost - f[arcs.row] - g[arcs.column])))
         epsilon = min(slack / self.total / 2, float(np.max(arcs.cost)))
-        if epsilon > NEAR * mean:
-            f, g = auction(arcs, g, n, epsilon, NEAR * mean, go_on)
+        near = self.near * mean
+        if epsilon > near:
+            # Most of the slack is in a few places: elsewhere all would be torn up for nothing.
+            f, g = auction(arcs, g, n, max(epsilon / 10, near), near, go_on)
         potentials = self.potentials(f, g, self.flow(arcs))
         tree = spanning_tree(arcs, f, g)
         while True:
@@ -177,6 +180,12 @@ class _Scale:
             if len(new.row) == 0 or gap <= CLOSED * mean:
                 return best, potentials, rounds, True
             arcs = Arcs(*(np.concatenate(pair) for pair in zip(arcs, new, strict=True)))
+
+    @property
+    def near(self) -> float:
+        """How near to the optimum, relative, an auction comes at less expense than the simplex."""
+        equal = all(np.all(side.masses == side.masses[0]) for side in (self.x, self.y))
+        return APART if not equal and max(self.shape) <= SMALL else NEAR
 
     @property
     def total(self) -> float:

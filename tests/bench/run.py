@@ -28,6 +28,7 @@ from typing import Any
 from rich.console import Console
 
 from divergences._parallel import thread_count
+from divergences.saving import write_atomically
 
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
@@ -167,6 +168,12 @@ def processor() -> str:
     return ", ".join([*(names[:1] or [platform.machine()]), *vectors[:1]])
 
 
+def save(page: list[str], path: Path | None) -> None:
+    """The page, if it is wanted."""
+    if path:
+        write_atomically(path, "\n".join(page), force=True)
+
+
 def main() -> None:
     """Measure, print, and write the page if one is named."""
     assert __doc__ is not None
@@ -202,6 +209,7 @@ def main() -> None:
                 rows = lines(case, measure(name, case, options.repeat, options.threads))
             print("\n".join(rows), flush=True)
             page += rows
+            save(page, options.page)  # a run that is stopped leaves what it measured
         page.append("")
     wanted = [
         (name, curve_name)
@@ -213,9 +221,8 @@ def main() -> None:
         file = options.page.with_suffix(".png")
         picture({name: curve(module, name, options.threads) for module, name in wanted}, file)
         page += ["## Time and memory over n", "", f"![Time and memory of each contestant over n]({file.name})", ""]
-    if options.page:
-        options.page.write_text("\n".join(page), encoding="utf-8")
-        print(options.page)
+    save(page, options.page)
+    print(options.page or "")
 
 
 if __name__ == "__main__":

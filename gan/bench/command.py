@@ -101,8 +101,8 @@ def bench(
 
         unusual = {
             "device": device != "cpu", "threads": threads != 1, "jobs": jobs != 1, "backend": backend != "loky",
-            "scheduler": scheduler, "shard": shard != "0/1", "seconds": seconds, "collect": collect, "report": report,
-            "force": force,
+            "scheduler": scheduler, "shard": shard != "0/1", "seconds": seconds is not None, "collect": collect,
+            "report": report, "force": force,
         }  # fmt: skip
         given |= {name: value for name, value in unusual.items() if value not in (None, False)}
         purposes.bench(out, given, budget=budget, seeds=seeds)

@@ -33,12 +33,13 @@ from divergences.optimal_transport._pricing import cheapest
 from divergences.optimal_transport._simplex import Arcs, pivot_to_optimum, spanning_tree
 
 CANDIDATES, CANDIDATES_OF_A_DISTANCE = 8, 16  # per point; for p = 1 whole rays of points are nearly as good as the best
+MORE, LARGE = 24, 2**15  # for p = 1 from so many points a side on, where a pivot is dear
 VIOLATED = 16  # arcs added per row and round, at most
 FEW_PAIRS = 2**14  # are all candidates
 NEAR = 1e-4  # the auction hands over to the simplex once it is this near to the optimum, relative
 APART, SMALL = 1e-2, 2**12  # the same for unequal masses, which bids have to split, among at most so many points
 COARSE = 1e-4  # at coarse scales smaller violations, relative to the mean cost, are left alone
-CLOSED = 1e-10  # the relative gap at which the finest scale is done
+CLOSED = 5e-10  # the relative gap at which the finest scale is done
 PRECISION = 1e-13  # of reduced costs in the simplex, relative to the mean cost
 
 
@@ -239,9 +240,11 @@ class _Scale:
         if n * m <= FEW_PAIRS:
             keys = np.arange(n * m)
         else:
-            count = CANDIDATES_OF_A_DISTANCE if self.costs.power == 1 else CANDIDATES
+            of_a_distance = CANDIDATES_OF_A_DISTANCE if max(n, m) < LARGE else MORE
+            count = of_a_distance if self.costs.power == 1 else CANDIDATES
             rows, columns = self.from_rows(potentials, -np.inf, count)[0], self.from_columns(potentials, count)
-            keys = np.unique(np.concatenate([rows, columns, plan]))
+            keys = np.sort(np.concatenate([rows, columns, plan]))
+            keys = keys[np.r_[True, keys[1:] != keys[:-1]]]  # np.unique hashes them, which takes longer
         arcs = self.arcs(keys)
         arcs.flow[np.searchsorted(keys, plan)] = flow.amount
         return arcs

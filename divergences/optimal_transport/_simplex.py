@@ -18,10 +18,12 @@ import numpy as np
 from numba import typeof, types
 
 from divergences._compiler import compiled
+from divergences._parallel import Team, run_blocks
 
 FULL = 2**62  # more than any flow
 ROUNDING = 2.0**-50
 SHARE, FEW = 4, 1024  # one in SHARE of the arcs found wanting, but at least FEW, are pivoted on before the next look
+BLOCK = 2**17  # arcs that a thread looks at
 LOOKS = 4  # how often a list of arcs found wanting is gone through before all arcs are looked at again
 
 
@@ -224,20 +226,18 @@ def _reduced(k: int, n: int, arcs: Arcs, tree: Tree) -> float:
 
 
 @compiled(
-    types.int64(
-        types.int64, ARCS, TREE, types.float64, types.int64, types.boolean, types.int64[::1], types.float64[::1]
-    )
+    types.int64(types.int64, ARCS, TREE, types.float64, types.int64, types.int64, types.int64[::1], types.float64[::1])
 )
 def _wanting(
-    n: int, arcs: Arcs, tree: Tree, tolerance: float, among: int, listed: bool, which: np.ndarray, reduced: np.ndarray
+    n: int, arcs: Arcs, tree: Tree, tolerance: float, first: int, among: int, which: np.ndarray, reduced: np.ndarray
 ) -> int:
     """List the arcs that cost less than their potentials by more than the tolerance; how many.
 
-    Looked at are the first `among` arcs, or of the list as it stands.
+    Looked at are `among` arcs from the first on; if that is below 0, those of the list as it stands.
     """
     count = 0
     for q in range(among):
-        k = which[q] if listed else q
+        k = which[q] if first < 0 else first + q
         value = _reduced(k, n, arcs, tree)
         if value < -tolerance:
             which[count], reduced[count] = k, value
@@ -276,12 +276,12 @@ def pivot_to_optimum(
     arcs: Arcs, tree: Tree, n: int, tolerance: float, go_on: Callable[[int], bool]
 ) -> tuple[int, bool]:
     """Pivot, in place, until no arc is wanting: (pivots, True); False where go_on(pivots since last) said to stop."""
-    which, reduced = np.empty(len(arcs.row), np.int64), np.empty(len(arcs.row))
+    which, reduced, team = np.empty(len(arcs.row), np.int64), np.empty(len(arcs.row)), Team()
     # Flow outside the tree is driven into it or out of it first, never at a loss.
     total = pivots = _enter(n, arcs, tree, np.inf, np.flatnonzero(arcs.flow))
     fresh = False
     while True:
-        count = _wanting(n, arcs, tree, tolerance, len(arcs.row), False, which, reduced)
+        count = _look(n, arcs, tree, tolerance, which, reduced, team)
         if count == 0 and fresh:
             return total, True
         if count == 0:
@@ -296,9 +296,27 @@ def pivot_to_optimum(
                 return total, False
             pivots = _enter(n, arcs, tree, tolerance, which[_worst(reduced[:count], max(count // SHARE, FEW))])
             total += pivots
-            count = _wanting(n, arcs, tree, tolerance, count, True, which, reduced)
+            count = _wanting(n, arcs, tree, tolerance, -1, count, which, reduced)
             if count == 0:
                 break
+
+
+def _look(n: int, arcs: Arcs, tree: Tree, tolerance: float, which: np.ndarray, reduced: np.ndarray, team: Team) -> int:
+    """`_wanting` of all arcs, on all threads."""
+    counts = np.zeros(-(-len(which) // BLOCK), np.int64)
+
+    def work(start: int, stop: int) -> None:
+        counts[start // BLOCK] = _wanting(
+            n, arcs, tree, tolerance, start, stop - start, which[start:stop], reduced[start:stop]
+        )
+
+    run_blocks(work, len(which), BLOCK, team=team)
+    total = counts[0]
+    for block, count in enumerate(counts[1:], 1):
+        for found in (which, reduced):
+            found[total : total + count] = found[block * BLOCK : block * BLOCK + count].copy()
+        total += count
+    return int(total)
 
 
 def _worst(reduced: np.ndarray, count: int) -> np.ndarray:

@@ -52,7 +52,7 @@ class Exact:
     Source: Bonneel, van de Panne, Paris and Heidrich (2011), as implemented in POT; `_multiscale` for the other.
     """
 
-    max_iterations: int = 10_000_000
+    max_iterations: int = 100_000_000
     seconds: float = math.inf
     dense: int = 2**18
     compiled: int = 2**15

@@ -168,10 +168,9 @@ def processor() -> str:
     return ", ".join([*(names[:1] or [platform.machine()]), *vectors[:1]])
 
 
-def save(page: list[str], path: Path | None) -> None:
-    """The page, if it is wanted."""
-    if path:
-        write_atomically(path, "\n".join(page), force=True)
+def save(page: list[str], path: Path) -> None:
+    """Write the page as far as it is."""
+    write_atomically(path, "\n".join(page), force=True)
 
 
 def main() -> None:
@@ -209,7 +208,8 @@ def main() -> None:
                 rows = lines(case, measure(name, case, options.repeat, options.threads))
             print("\n".join(rows), flush=True)
             page += rows
-            save(page, options.page)  # a run that is stopped leaves what it measured
+            if options.page:
+                save(page, options.page)  # a run that is stopped leaves what it measured
         page.append("")
     wanted = [
         (name, curve_name)
@@ -221,8 +221,9 @@ def main() -> None:
         file = options.page.with_suffix(".png")
         picture({name: curve(module, name, options.threads) for module, name in wanted}, file)
         page += ["## Time and memory over n", "", f"![Time and memory of each contestant over n]({file.name})", ""]
-    save(page, options.page)
-    print(options.page or "")
+    if options.page:
+        save(page, options.page)
+        print(options.page)
 
 
 if __name__ == "__main__":
